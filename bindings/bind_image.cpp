@@ -2,7 +2,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include "image/agnostic_mask.h"
 #include "image/blend.h"
+#include "image/morphology.h"
 #include "image/pillow_blur.h"
 #include "image/resample.h"
 
@@ -76,6 +78,58 @@ void bind_image(py::module_& m) {
       },
       py::arg("original"), py::arg("result"), py::arg("mask"), py::arg("truncate") = false,
       "original * (1 - mask / 255) + result * mask / 255; truncate=True cuts instead of rounding.");
+
+  image.def(
+      "dilate_square",
+      [](const Bytes& mask, int64_t size, int64_t times) {
+        const View view = view_of(mask);
+        return without_gil(mask, [&] { return image::dilate_square(view, size, times); });
+      },
+      py::arg("mask"), py::arg("size"), py::arg("times") = 1, "The mask (0/255) grown by a square of odd size.");
+
+  image.def(
+      "grow_disc",
+      [](const Bytes& mask, double radius) {
+        const View view = view_of(mask);
+        return without_gil(mask, [&] { return image::grow_disc(view, radius); });
+      },
+      py::arg("mask"), py::arg("radius"), "All pixels within `radius` of the mask; a negative radius shrinks it.");
+
+  image.def(
+      "convex_hulls",
+      [](const Bytes& mask) {
+        const View view = view_of(mask);
+        return without_gil(mask, [&] { return image::convex_hulls(view); });
+      },
+      py::arg("mask"), "The filled convex hulls of the mask's outer contours.");
+
+  image.def(
+      "close_holes_drop_islands",
+      [](const Bytes& mask, int64_t max_hole, int64_t min_island) {
+        const View view = view_of(mask);
+        return without_gil(mask, [&] { return image::close_holes_drop_islands(view, max_hole, min_island); });
+      },
+      py::arg("mask"), py::arg("max_hole"), py::arg("min_island"),
+      "Holes up to max_hole pixels filled, islands under min_island pixels removed (the largest stays).");
+
+  image.def(
+      "gaussian_blur_opencv",
+      [](const Bytes& picture, int64_t size) {
+        const View view = view_of(picture);
+        return without_gil(picture, [&] { return image::gaussian_blur_opencv(view, size); });
+      },
+      py::arg("picture"), py::arg("size"), "cv2.GaussianBlur(picture, (size, size), 0), one channel.");
+
+  image.def(
+      "agnostic_mask",
+      [](const Bytes& hands_and_feet, const Bytes& limbs, const Bytes& face, const Bytes& kept, const Bytes& background,
+         const Bytes& body, const Bytes& clothes) {
+        const image::BodyParts parts{view_of(hands_and_feet), view_of(limbs), view_of(face),   view_of(kept),
+                                     view_of(background),     view_of(body),  view_of(clothes)};
+        return without_gil(clothes, [&] { return image::agnostic_mask(parts); });
+      },
+      py::kw_only(), py::arg("hands_and_feet"), py::arg("limbs"), py::arg("face"), py::arg("kept"),
+      py::arg("background"), py::arg("body"), py::arg("clothes"), "The reference's agnostic mask from its planes.");
 }
 
 }  // namespace catvton::bindings

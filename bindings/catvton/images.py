@@ -28,10 +28,10 @@ def open_picture(source: PictureLike, name: str = "image") -> Image.Image:
     Raises: FileNotFoundError; ValueError for what is no picture, is broken or has values out of range; TypeError.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _to_kept_mode(_read(Path(source), name), name)
+        return _to_kept_mode(read_file(Path(source), name), name)
     if isinstance(source, Image.Image):
         return _to_kept_mode(source, name)
-    return Image.fromarray(_bytes_of_array(_as_numpy(source, name), name))
+    return Image.fromarray(_bytes_of_array(as_numpy(source, name), name))
 
 
 def rgb_array(source: PictureLike, name: str = "image") -> np.ndarray:
@@ -50,7 +50,7 @@ def mask_array(source: PictureLike, name: str = "mask") -> np.ndarray:
     Not checked for sense here (`check_mask` does that), only for being a picture.
     """
     if not isinstance(source, (str, os.PathLike, Image.Image)):
-        array = _as_numpy(source, name)
+        array = as_numpy(source, name)
         if array.ndim == 3 and array.shape[0] == 1:  # ComfyUI's MASK, [1, H, W]
             array = array[0]
         source = Image.fromarray(_bytes_of_array(array, name))
@@ -79,7 +79,7 @@ def to_uint8(picture: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def _read(path: Path, name: str) -> Image.Image:
+def read_file(path: Path, name: str) -> Image.Image:
     if not path.exists():
         raise FileNotFoundError(f"{name}: there is no file {path}")
     if path.is_dir():
@@ -141,7 +141,7 @@ def _to_kept_mode(picture: Image.Image, name: str) -> Image.Image:
     return picture
 
 
-def _as_numpy(source: Any, name: str) -> np.ndarray:
+def as_numpy(source: Any, name: str) -> np.ndarray:
     torch = sys.modules.get("torch")  # a tensor can only come from an imported torch
     if torch is not None and isinstance(source, torch.Tensor):
         tensor = source.detach().cpu()
