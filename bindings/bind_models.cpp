@@ -1,0 +1,120 @@
+#include "bindings.h"
+#include "loaded.h"
+#include "models/unet/unet.h"
+#include "models/vae/vae.h"
+#include "nn/tap.h"
+#include "tensor_caster.h"
+#include "torch_stable/tensor.h"
+
+namespace py = pybind11;
+
+namespace catvton::bindings {
+namespace {
+
+template <class Model, class Config>
+Loaded<Model> load(weights::StateDict& state, const Config& config, const char* label) {
+  Model model(weights::Scope(state, label), config);
+  state.check_all_used();
+  return {std::move(model), state.taken()};
+}
+
+}  // namespace
+
+// What UNet and VAE have in common: made from a state dict or blank, their parameters by name, their shapes alone.
+template <class Model, class Config>
+auto bind_model(py::module_& m, const char* name, const char* label) {
+  return py::class_<Loaded<Model>, std::shared_ptr<Loaded<Model>>>(m, name)
+      .def(py::init([label](weights::Tensors state, const Config& config) {
+             weights::StateDict dict(std::move(state));
+             return load<Model>(dict, config, label);
+           }),
+           py::arg("state"), py::arg("config"))
+      .def_static(
+          "blank",
+          [label](const Config& config, const Tensor& like) {
+            auto dict = weights::StateDict::blank(like.scalar_type(), like.device());
+            return load<Model>(dict, config, label);
+          },
+          py::arg("config"), py::arg("like"), "Uninitialised, in the dtype and on the device of `like`.")
+      .def_static(
+          "shapes",
+          [label](const Config& config) {
+            auto dict = weights::StateDict::blank(ScalarType::Float, Device(torch::headeronly::DeviceType::Meta));
+            std::map<std::string, Ints> shapes;
+            for (const auto& [key, tensor] : load<Model>(dict, config, label).parameters)
+              shapes[key] = shape_of(tensor);
+            return shapes;
+          },
+          py::arg("config"), "Name and shape of every weight that the model needs.")
+      .def_property_readonly("config", [](const Loaded<Model>& self) { return self.model.config; })
+      .def_property_readonly("parameters", [](const Loaded<Model>& self) { return self.parameters; });
+}
+
+void bind_models(py::module_& m) {
+  using models::UNetConfig;
+  using models::VAEConfig;
+  py::class_<UNetConfig>(m, "UNetConfig")
+      .def(py::init<>())
+      .def_static("infer", &UNetConfig::infer, py::arg("shapes"))
+      .def("check", &UNetConfig::check)
+      .def_property_readonly("self_attentions", &models::self_attentions)
+      .def_readwrite("in_channels", &UNetConfig::in_channels)
+      .def_readwrite("out_channels", &UNetConfig::out_channels)
+      .def_readwrite("block_out_channels", &UNetConfig::block_out_channels)
+      .def_readwrite("down_block_attention", &UNetConfig::down_block_attention)
+      .def_readwrite("up_block_attention", &UNetConfig::up_block_attention)
+      .def_readwrite("mid_block_attention", &UNetConfig::mid_block_attention)
+      .def_readwrite("layers_per_block", &UNetConfig::layers_per_block)
+      .def_readwrite("attention_heads", &UNetConfig::attention_heads)
+      .def_readwrite("transformer_layers_per_block", &UNetConfig::transformer_layers_per_block)
+      .def_readwrite("norm_num_groups", &UNetConfig::norm_num_groups)
+      .def_readwrite("norm_eps", &UNetConfig::norm_eps)
+      .def_readwrite("use_linear_projection", &UNetConfig::use_linear_projection)
+      .def_readwrite("flip_sin_to_cos", &UNetConfig::flip_sin_to_cos)
+      .def_readwrite("freq_shift", &UNetConfig::freq_shift);
+  py::class_<VAEConfig>(m, "VAEConfig")
+      .def(py::init<>())
+      .def_static("infer", &VAEConfig::infer, py::arg("shapes"))
+      .def("check", &VAEConfig::check)
+      .def_property_readonly("downscale", &VAEConfig::downscale)
+      .def_readwrite("in_channels", &VAEConfig::in_channels)
+      .def_readwrite("out_channels", &VAEConfig::out_channels)
+      .def_readwrite("latent_channels", &VAEConfig::latent_channels)
+      .def_readwrite("block_out_channels", &VAEConfig::block_out_channels)
+      .def_readwrite("layers_per_block", &VAEConfig::layers_per_block)
+      .def_readwrite("norm_num_groups", &VAEConfig::norm_num_groups)
+      .def_readwrite("scaling_factor", &VAEConfig::scaling_factor)
+      .def_readwrite("mid_block_add_attention", &VAEConfig::mid_block_add_attention)
+      .def_readwrite("use_quant_conv", &VAEConfig::use_quant_conv)
+      .def_readwrite("use_post_quant_conv", &VAEConfig::use_post_quant_conv);
+
+  bind_model<models::UNet, UNetConfig>(m, "UNet", "layer.unet")
+      .def(
+          "__call__",
+          [](const Loaded<models::UNet>& self, const Tensor& sample, const Tensor& timesteps, const tap::Sink& tap) {
+            py::gil_scoped_release no_gil;
+            tap::Listen listen(tap);
+            return self.model(sample, timesteps);
+          },
+          py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
+  bind_model<models::VAE, VAEConfig>(m, "VAE", "layer.vae")
+      .def(
+          "encode",
+          [](const Loaded<models::VAE>& self, const Tensor& images, const tap::Sink& tap) {
+            py::gil_scoped_release no_gil;
+            tap::Listen listen(tap);
+            const models::Posterior posterior = self.model.encode(images);
+            return std::make_pair(posterior.mean, posterior.std);
+          },
+          py::arg("images"), py::arg("tap") = py::none(), "Mean and standard deviation of the posterior over latents.")
+      .def(
+          "decode",
+          [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap) {
+            py::gil_scoped_release no_gil;
+            tap::Listen listen(tap);
+            return self.model.decode(latents);
+          },
+          py::arg("latents"), py::arg("tap") = py::none());
+}
+
+}  // namespace catvton::bindings

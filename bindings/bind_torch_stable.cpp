@@ -1,0 +1,46 @@
+// _C.ops: every wrapped ATen operator by itself, so that a test can hold each against torch's own.
+#include "bindings.h"
+#include "ops/attention/attention.h"
+#include "tensor_caster.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
+
+namespace py = pybind11;
+
+namespace catvton::bindings {
+
+void bind_torch_stable(py::module_& m) {
+  py::module_ ops = m.def_submodule("ops", "ATen's operators as the engine calls them");
+  ops.def("full", [](const Ints& shape, double value, const Tensor& like) {
+    return ops::full(shape, value, like.scalar_type(), like);
+  });
+  ops.def("zeros_like", &ops::zeros_like);
+  ops.def("to_dtype_of", [](const Tensor& x, const Tensor& like) { return ops::to(x, like.scalar_type()); });
+  ops.def("to_like", [](const Tensor& x, const Tensor& like) { return ops::to(x, like.scalar_type(), like.device()); });
+  ops.def("add", &ops::add);
+  ops.def("sub", &ops::sub);
+  ops.def("mul", py::overload_cast<const Tensor&, const Tensor&>(&ops::mul));
+  ops.def("mul", py::overload_cast<const Tensor&, double>(&ops::mul));
+  ops.def("div", &ops::div);
+  ops.def("clamp", &ops::clamp);
+  ops.def("exp", &ops::exp);
+  ops.def("sin", &ops::sin);
+  ops.def("cos", &ops::cos);
+  ops.def("less", &ops::less);
+  ops.def("cat", &ops::cat);
+  ops.def("chunk", &ops::chunk);
+  ops.def("narrow", &ops::narrow);
+  ops.def("permute", &ops::permute);
+  ops.def("pad_zeros", &ops::pad_zeros);
+  ops.def("resize_nearest", &ops::resize_nearest);
+  ops.def("linear", &ops::linear, py::arg("x"), py::arg("weight"), py::arg("bias") = py::none());
+  ops.def("conv2d", &ops::conv2d);
+  ops.def("group_norm", &ops::group_norm);
+  ops.def("layer_norm", &ops::layer_norm);
+  ops.def("silu", &ops::silu);
+  ops.def("gelu", &ops::gelu);
+  ops.def("attention", &ops::attention);
+  ops.def("describe", &describe);
+}
+
+}  // namespace catvton::bindings

@@ -1,0 +1,15 @@
+// One bind_<folder> for each folder of cpp/, listed by module.cpp.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace catvton::bindings {
+
+void bind_errors(pybind11::module_& m);
+void bind_torch_stable(pybind11::module_& m);
+void bind_weights(pybind11::module_& m);
+void bind_models(pybind11::module_& m);
+void bind_sampling(pybind11::module_& m);
+void bind_tryon(pybind11::module_& m);
+
+}  // namespace catvton::bindings

@@ -1,0 +1,13 @@
+// catvton._C: the engine as Python sees it. Thin: conversions, the GIL and errors; what is computed lives in cpp/.
+#include "bindings.h"
+
+PYBIND11_MODULE(_C, m) {
+  m.doc() = "CatVTON's native engine";
+  m.attr("__version__") = CATVTON_VERSION;
+  catvton::bindings::bind_errors(m);
+  catvton::bindings::bind_torch_stable(m);
+  catvton::bindings::bind_weights(m);
+  catvton::bindings::bind_models(m);
+  catvton::bindings::bind_sampling(m);
+  catvton::bindings::bind_tryon(m);
+}

@@ -1,0 +1,47 @@
+// The blocks of UNet2DConditionModel, with self-attention only: (CrossAttn)DownBlock2D, UNetMidBlock2D(CrossAttn),
+// (CrossAttn)UpBlock2D. A block without attention simply holds no attentions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/unet/config.h"
+#include "nn/resample.h"
+#include "nn/resnet_block.h"
+#include "nn/transformer.h"
+
+namespace catvton::models {
+
+struct DownBlock2D {
+  std::vector<nn::ResnetBlock2D> resnets;
+  std::vector<nn::Transformer2DModel> attentions;
+  std::optional<nn::Downsample2D> downsampler;  // all but the innermost block
+  std::string label;
+
+  DownBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
+  // Appends every layer's output to `skips`, for the way up.
+  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const;
+};
+
+struct MidBlock2D {
+  std::vector<nn::ResnetBlock2D> resnets;  // two round the attention, or one without
+  std::vector<nn::Transformer2DModel> attentions;
+  std::string label;
+
+  MidBlock2D(const weights::Scope& w, const UNetConfig& config);
+  Tensor operator()(const Tensor& x, const Tensor& activated_time) const;
+};
+
+struct UpBlock2D {
+  std::vector<nn::ResnetBlock2D> resnets;
+  std::vector<nn::Transformer2DModel> attentions;
+  std::optional<nn::Upsample2D> upsampler;  // all but the outermost block
+  std::string label;
+
+  UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
+  // Takes one of `skips`, last first, for every resnet.
+  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const;
+};
+
+}  // namespace catvton::models

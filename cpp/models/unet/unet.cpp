@@ -1,0 +1,52 @@
+#include "models/unet/unet.h"
+
+#include <stdexcept>
+
+#include "nn/tap.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
+
+namespace catvton::models {
+namespace {
+
+const UNetConfig& checked(const UNetConfig& config) {
+  config.check();
+  return config;
+}
+
+}  // namespace
+
+UNet::UNet(const weights::Scope& w, const UNetConfig& unchecked)
+    : config(checked(unchecked)),
+      conv_in(w / "conv_in", config.in_channels, config.block_out_channels.front(), 3, 1, 1),
+      time_embedding(w / "time_embedding", config.block_out_channels.front(), config.time_channels(),
+                     config.flip_sin_to_cos, config.freq_shift),
+      mid_block(w / "mid_block", config),
+      conv_norm_out(w / "conv_norm_out", config.block_out_channels.front(), config.norm_num_groups, config.norm_eps),
+      conv_out(w / "conv_out", config.block_out_channels.front(), config.out_channels, 3, 1, 1) {
+  for (size_t i = 0; i < config.block_out_channels.size(); ++i) {
+    down_blocks.emplace_back(w / "down_blocks" / i, config, i);
+    up_blocks.emplace_back(w / "up_blocks" / i, config, i);
+  }
+}
+
+Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps) const {
+  check_shape("UNet sample", sample, {-1, config.in_channels, -1, -1});
+  check_shape("UNet timesteps", timesteps, {sample.size(0)});
+  if (sample.scalar_type() != conv_in.weight.scalar_type() || sample.device() != conv_in.weight.device()) {
+    throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.weight) +
+                                "; convert one to the other's dtype and device");
+  }
+
+  const Tensor activated_time = ops::silu(time_embedding(timesteps));  // [B, 4 C0], shared by all resnets
+  Tensor h = conv_in(sample);                                          // [B, C0, H, W]
+  std::vector<Tensor> skips{h};
+  for (const DownBlock2D& block : down_blocks) h = block(h, activated_time, skips);
+  h = mid_block(h, activated_time);
+  for (const UpBlock2D& block : up_blocks) h = block(h, activated_time, skips);  // [B, C0, H, W]
+  h = conv_out(ops::silu(conv_norm_out(h)));                                     // [B, out_channels, H, W]
+  tap::record("layer.unet.conv_out", h);
+  return h;
+}
+
+}  // namespace catvton::models

@@ -1,0 +1,63 @@
+#include "nn/transformer_block.h"
+
+#include <stdexcept>
+
+#include "nn/tap.h"
+#include "ops/attention/attention.h"
+#include "torch_stable/ops.h"
+
+namespace catvton::nn {
+
+SelfAttention::SelfAttention(const weights::Scope& w, int64_t channels, int64_t heads)
+    : to_q(w / "to_q", channels, channels, false),
+      to_k(w / "to_k", channels, channels, false),
+      to_v(w / "to_v", channels, channels, false),
+      to_out(w / "to_out.0", channels, channels),
+      heads(heads),
+      label(w.label()) {
+  if (heads < 1 || channels % heads != 0) {
+    throw std::invalid_argument(label + ": " + std::to_string(channels) + " channels do not divide into " +
+                                std::to_string(heads) + " heads; check attention_head_dim in config.json");
+  }
+}
+
+Tensor SelfAttention::operator()(const Tensor& x) const {
+  const int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
+  auto split_heads = [&](const Tensor& t) {
+    return ops::transpose(ops::reshape(t, {batch, tokens, heads, channels / heads}), 1, 2);  // [B, heads, N, C / heads]
+  };
+  Tensor mixed = ops::attention(split_heads(to_q(x)), split_heads(to_k(x)), split_heads(to_v(x)));
+  Tensor out = to_out(ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels}));  // [B, N, C]
+  tap::record(label, out);
+  return out;
+}
+
+FeedForward::FeedForward(const weights::Scope& w, int64_t channels)
+    : project_in(w / "net.0.proj", channels, 8 * channels),
+      project_out(w / "net.2", 4 * channels, channels),
+      label(w.label()) {}
+
+Tensor FeedForward::operator()(const Tensor& x) const {
+  auto halves = ops::chunk(project_in(x), 2, -1);  // 2 x [B, N, 4C]
+  Tensor out = project_out(ops::mul(halves[0], ops::gelu(halves[1])));
+  tap::record(label, out);
+  return out;
+}
+
+TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, int64_t heads)
+    : norm1(w / "norm1", channels),
+      attn1(w / "attn1", channels, heads),
+      norm2(w / "norm2", channels),
+      norm3(w / "norm3", channels),
+      ff(w / "ff", channels),
+      label(w.label()) {}
+
+Tensor TransformerBlock::operator()(const Tensor& hidden) const {
+  Tensor h = ops::add(attn1(norm1(hidden)), hidden);
+  Tensor skipped = norm2(h);
+  tap::record(label, "norm2", skipped);
+  h = ops::add(skipped, h);
+  return ops::add(ff(norm3(h)), h);
+}
+
+}  // namespace catvton::nn

@@ -1,0 +1,43 @@
+// diffusers' BasicTransformerBlock as CatVTON runs it: self-attention, a skipped cross-attention, GEGLU feed-forward.
+//
+//   h = h + attn1(norm1(h))
+//   h = h + norm2(h)             the reference's SkipAttnProcessor returns its input, so attn2 is skipped but not
+//   absent h = h + ff(norm3(h))         ff(x) = W2 (a * gelu(b)), [a, b] = W1 x
+//
+// Source: arXiv 2407.15886, section 3.2; reference implementation, model/attn_processor.py.
+#pragma once
+
+#include <string>
+
+#include "nn/layers.h"
+
+namespace catvton::nn {
+
+struct SelfAttention {
+  Linear to_q, to_k, to_v;  // no bias
+  Linear to_out;
+  int64_t heads;
+  std::string label;
+  SelfAttention(const weights::Scope& w, int64_t channels, int64_t heads);
+  Tensor operator()(const Tensor& x) const;  // [B, N, C]
+};
+
+struct FeedForward {
+  Linear project_in;   // C -> 8C
+  Linear project_out;  // 4C -> C
+  std::string label;
+  FeedForward(const weights::Scope& w, int64_t channels);
+  Tensor operator()(const Tensor& x) const;  // [B, N, C]
+};
+
+struct TransformerBlock {
+  LayerNorm norm1;
+  SelfAttention attn1;
+  LayerNorm norm2, norm3;
+  FeedForward ff;
+  std::string label;
+  TransformerBlock(const weights::Scope& w, int64_t channels, int64_t heads);
+  Tensor operator()(const Tensor& hidden) const;  // [B, N, C]
+};
+
+}  // namespace catvton::nn

@@ -1,0 +1,14 @@
+// Classifier-free guidance (arXiv 2207.12598): eps = uncond + scale (cond - uncond).
+#pragma once
+
+#include "torch_stable/call.h"
+
+namespace catvton::sampling {
+
+// Guidance of 1 and below means none: one network call instead of two.
+inline bool guided(double scale) { return scale > 1.0; }
+
+// both: [2B, ...], unconditional half first -> [B, ...]
+Tensor guide(const Tensor& both, double scale);
+
+}  // namespace catvton::sampling

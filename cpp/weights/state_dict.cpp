@@ -1,0 +1,59 @@
+#include "weights/state_dict.h"
+
+#include <torch/csrc/stable/ops.h>
+
+#include <stdexcept>
+
+#include "torch_stable/tensor.h"
+
+namespace catvton::weights {
+
+StateDict StateDict::blank(ScalarType dtype, const Device& device) {
+  StateDict state;
+  state.blank_ = {dtype, device};
+  return state;
+}
+
+std::string StateDict::unfit(const Tensor& tensor, const Ints& shape) const {
+  if (Ints got = shape_of(tensor); got != shape) return "expected " + to_text(shape) + ", got " + to_text(got);
+  const ScalarType dtype = tensor.scalar_type();
+  if (dtype != ScalarType::Float && dtype != ScalarType::Half && dtype != ScalarType::BFloat16 &&
+      dtype != ScalarType::Double) {
+    return "expected float32, bfloat16 or float16, got " + to_text(dtype);
+  }
+  if (taken_.empty()) return "";
+  const auto& [first_name, first] = *taken_.begin();
+  if (dtype != first.scalar_type() || tensor.device() != first.device()) {
+    return "expected " + to_text(first.scalar_type()) + " on " + to_text(first.device()) + " like " + first_name +
+           ", got " + to_text(dtype) + " on " + to_text(tensor.device());
+  }
+  return "";
+}
+
+Tensor StateDict::take(const std::string& name, const Ints& shape) {
+  if (blank_) {
+    const auto& [dtype, device] = *blank_;
+    return taken_[name] = torch::stable::empty(shape, dtype, std::nullopt, device);
+  }
+  auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    problems_ += "\n  missing " + name + " " + to_text(shape);
+    return {};
+  }
+  used_.insert(name);
+  if (std::string problem = unfit(found->second, shape); !problem.empty()) {
+    problems_ += "\n  " + name + ": " + problem;
+    return {};
+  }
+  return taken_[name] = found->second;
+}
+
+void StateDict::check_all_used() const {
+  std::string problems = problems_;
+  for (const auto& [name, tensor] : tensors_) {
+    if (!used_.contains(name)) problems += "\n  unexpected " + name + " " + to_text(shape_of(tensor));
+  }
+  if (!problems.empty()) throw std::invalid_argument("weights do not fit the model:" + problems);
+}
+
+}  // namespace catvton::weights

@@ -1,0 +1,62 @@
+// Named weights with strict accounting: what a model asks for and does not find, or never asks for, is reported at
+// once.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "torch_stable/call.h"
+
+namespace catvton::weights {
+
+using Tensors = std::map<std::string, Tensor>;
+
+class StateDict {
+ public:
+  explicit StateDict(Tensors tensors) : tensors_(std::move(tensors)) {}
+
+  // A state that hands out an uninitialised tensor of whatever shape is asked for: a model's names and shapes, or a
+  // model on the `meta` device, without any file.
+  static StateDict blank(ScalarType dtype, const Device& device);
+
+  // The tensor `name` of the given shape. A missing or unfit one is noted and an empty tensor returned, so that a
+  // single load reports everything that is wrong.
+  Tensor take(const std::string& name, const Ints& shape);
+
+  // Throws std::invalid_argument listing missing, unfit and unused names; returns if there are none.
+  void check_all_used() const;
+
+  // What take() has handed out, by name.
+  const Tensors& taken() const { return taken_; }
+
+ private:
+  StateDict() = default;
+  std::string unfit(const Tensor& tensor, const Ints& shape) const;
+
+  Tensors tensors_, taken_;
+  std::set<std::string> used_;
+  std::optional<std::pair<ScalarType, Device>> blank_;
+  std::string problems_;
+};
+
+// A dotted prefix in a StateDict: (scope / "attn1").take("to_q.weight", {...}).
+class Scope {
+ public:
+  // `label` names the model in taps and messages: "unet".
+  Scope(StateDict& state, std::string label) : Scope(state, "", std::move(label)) {}
+
+  Scope operator/(const std::string& name) const { return {*state_, prefix_ + name + ".", label_ + "." + name}; }
+  Scope operator/(size_t index) const { return *this / std::to_string(index); }
+  Tensor take(const std::string& name, const Ints& shape) const { return state_->take(prefix_ + name, shape); }
+  const std::string& label() const { return label_; }  // "unet.down_blocks.0.attentions.1"
+
+ private:
+  Scope(StateDict& state, std::string prefix, std::string label)
+      : state_(&state), prefix_(std::move(prefix)), label_(std::move(label)) {}
+
+  StateDict* state_;
+  std::string prefix_, label_;
+};
+
+}  // namespace catvton::weights
