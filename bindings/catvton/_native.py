@@ -36,8 +36,8 @@ def _load():
         from . import _C
     except ImportError as error:
         return _Unavailable(
-            f"catvton's native module could not be loaded ({error}). Reinstall catvton-native for this Python, or build "
-            "it: pip install --no-build-isolation catvton-native (needs a C++20 compiler, and torch >= 2.13 to build)."
+            f"catvton's native module could not be loaded ({error}). Reinstall catvton-native for this Python, or "
+            "build it: pip install --no-build-isolation catvton-native (needs a C++20 compiler and torch >= 2.13)."
         )
     return _C
 

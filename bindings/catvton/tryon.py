@@ -16,8 +16,8 @@ from . import weights
 from ._native import C
 from .devices import resolve_device, resolve_dtype
 from .images import PictureLike
-from .preparation import Fit, prepare
 from .pairs import Pair, Settings, pairs_of
+from .preparation import Fit, prepare
 from .results import Result, like
 
 OnStep = Callable[[int, int, torch.Tensor], Any]  # steps done, steps in all, joined latents
