@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save_file
 
 from .._native import C
 from .files import WeightsError, WeightsFile
-
-if TYPE_CHECKING:
-    import torch
 
 KINDS = {9: "masked", 8: "mask-free"}  # channels that the base UNet takes -> kind of model
 METADATA_KEY = "catvton.kind"
@@ -72,9 +71,6 @@ def save_attention(unet: C.UNet, path: str | Path, *, kind: str | None = None) -
     `kind` ("masked" or "mask-free") is noted in the file's metadata. Left out, the metadata is the published file's.
     The file appears under its name only when it is complete.
     """
-    import torch
-    from safetensors.torch import save_file
-
     if kind is not None and kind not in KINDS.values():
         raise ValueError(f"kind: expected {' or '.join(KINDS.values())}, got {kind!r}")
     parameters = unet.parameters

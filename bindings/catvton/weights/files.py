@@ -10,15 +10,22 @@ import pickle
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError, safe_open
 
-if TYPE_CHECKING:
-    import torch
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
-FLOATS = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+_WORDS = {dtype: word for word, dtype in FLOATS.items()} | {
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 # What the training framework of the original .ckpt files left in them, besides weights.
 LEFTOVERS = (
@@ -46,11 +53,7 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        size = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
-        count = size.get(self.dtype, 1)
-        for length in self.shape:
-            count *= length
-        return count
+        return prod(self.shape) * (FLOATS[self.dtype].itemsize if self.dtype in FLOATS else 1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class WeightsFile:
         every 256 MB: pages of a mapping count as this process' memory until it is gone.
         """
         keys = list(keys)
-        unchanged = device.type == "cpu" and all(FLOATS.get(self.entries[k].dtype) == _name(dtype) for k in keys)
+        unchanged = device.type == "cpu" and all(FLOATS.get(self.entries[k].dtype) == dtype for k in keys)
         if unchanged:
             yield from self.read(keys).items()
             return
@@ -96,15 +99,14 @@ class TorchFile(WeightsFile):
         return {key: state[key] for key in keys}
 
 
-class LegacyTorchFile(TorchFile):
-    """Of torch before 1.6, which cannot be mapped: read whole, once."""
+@dataclass(frozen=True)
+class LegacyTorchFile(WeightsFile):
+    """As torch before 1.6 wrote it, which cannot be mapped: read whole, once."""
 
-    def __init__(self, path: Path, state: dict[str, torch.Tensor]):
-        super().__init__(path, _torch_entries(state))
-        object.__setattr__(self, "_state", state)
+    state: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
-        return {key: self._state[key] for key in keys}
+        return {key: self.state[key] for key in keys}
 
 
 def open_weights(path: str | Path) -> WeightsFile:
@@ -159,7 +161,7 @@ def _open_torch(path: Path, start: bytes) -> WeightsFile:
     state = _torch_load(path)
     if start.startswith(b"PK"):
         return TorchFile(path, _torch_entries(state))
-    return LegacyTorchFile(path, state)
+    return LegacyTorchFile(path, _torch_entries(state), state=state)
 
 
 class _Leftover:
@@ -176,8 +178,6 @@ class _Leftover:
 
 
 def _torch_load(path: Path) -> dict[str, torch.Tensor]:
-    import torch
-
     mmap = zipfile.is_zipfile(path)
     try:
         with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]):
@@ -198,18 +198,9 @@ def _torch_load(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _torch_entries(state: dict[str, torch.Tensor]) -> dict[str, Entry]:
-    import torch
-
-    words = {getattr(torch, name): word for word, name in FLOATS.items()}
-    words |= {
-        torch.int64: "I64",
-        torch.int32: "I32",
-        torch.int16: "I16",
-        torch.int8: "I8",
-        torch.uint8: "U8",
-        torch.bool: "BOOL",
+    return {
+        key: Entry(tuple(tensor.shape), _WORDS.get(tensor.dtype, str(tensor.dtype))) for key, tensor in state.items()
     }
-    return {key: Entry(tuple(t.shape), words.get(t.dtype, _name(t.dtype))) for key, t in state.items()}
 
 
 def _parts(keys: list[str], entries: dict[str, Entry]) -> Iterator[list[str]]:
@@ -222,7 +213,3 @@ def _parts(keys: list[str], entries: dict[str, Entry]) -> Iterator[list[str]]:
             part, size = [], 0
     if part:
         yield part
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

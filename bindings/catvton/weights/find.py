@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .attention import KINDS, MASKED_NAMES, METADATA_KEY, attention_kind
+from .attention import MASKED_NAMES, METADATA_KEY, attention_kind
 from .config import read_json
 from .files import WeightsError, open_weights
 from .inspect import FileSummary, inspect
@@ -37,29 +37,41 @@ class ModelFiles:
     scheduler: Path | None
 
 
-def find(folder: str | Path, *, variant: str | None = None) -> ModelFiles:
+def find(
+    folder: str | Path | None = None,
+    *,
+    unet: str | Path | None = None,
+    vae: str | Path | None = None,
+    attention: str | Path | None = None,
+    scheduler: str | Path | None = None,
+    variant: str | None = None,
+) -> ModelFiles:
     """Finds the parts of CatVTON in a folder: diffusers' layout, one file a network, or whole checkpoints.
 
-    variant: which attention, a name in its path ("vitonhd-16k-512"); left out, mix-48k-1024 comes first.
+    unet, vae, attention, scheduler: parts named one by one; these win over what the folder holds.
+    variant: which attention of the folder, a name in its path ("vitonhd-16k-512"); left out, mix-48k-1024 comes first.
 
     Raises FileNotFoundError listing what was found and where each part belongs, and WeightsError where several files
     could be meant.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    if folder is not None and not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder. It should hold:{LAYOUT}")
-    found = _Found(folder)
-    unet = found.unet()
-    vae = found.vae(unet)
-    base = KINDS.get(_in_channels(unet)) if unet else None
-    attention = found.attention(base, variant)
-    whole = unet is not None and METADATA_KEY in open_weights(weights_file(unet)).metadata
-    missing = [name for name, path in (("UNet", unet), ("VAE", vae), ("attention", attention or whole)) if not path]
+    found = _Found(Path(folder)) if folder is not None else None
+    unet, vae, attention, scheduler = (part and Path(part) for part in (unet, vae, attention, scheduler))
+    unet = unet or (found and found.unet())
+    base = inspect(weights_file(unet)) if unet else None
+    vae = vae or (found and found.vae()) or (unet if base and base.vae_parameters else None)
+    if found:
+        attention = attention or found.attention(base and base.kind, variant)
+        scheduler = scheduler or found.scheduler(unet)
+
+    missing = [name for name, path in (("UNet", unet), ("VAE", vae)) if path is None]
+    if found and attention is None and not (base and METADATA_KEY in base.metadata):
+        missing.append("attention")
     if missing:
-        raise FileNotFoundError(
-            f"{folder}: no {' and no '.join(missing)} here.{found.report()}\nIt should hold:{LAYOUT}"
-        )
-    return ModelFiles(unet, vae, attention, found.scheduler(unet))
+        where = f"{folder}: no {' and no '.join(missing)} here.{found.report()}" if found else f"no {missing[0]} given."
+        raise FileNotFoundError(f"{where}\nA folder of CatVTON holds:{LAYOUT}")
+    return ModelFiles(unet, vae, attention, scheduler)
 
 
 class _Found:
@@ -91,9 +103,9 @@ class _Found:
             self.vaes.append(path)
 
     def _add_singles(self, path: Path, names: set[str]) -> None:
-        for name in sorted(names, key=lambda name: (Path(name).stem, not name.endswith(".safetensors"))):
-            file = path / name
-            twin = file.with_suffix(".safetensors")
+        files = [path / name for name in sorted(names)]
+        for file in sorted(files, key=lambda file: file.suffix != ".safetensors"):
+            twin = file.with_suffix(".safetensors")  # the same checkpoint, published in two formats
             if file.suffix not in SINGLE_FILE_SUFFIXES or (file != twin and twin in self.singles):
                 continue
             try:
@@ -115,14 +127,10 @@ class _Found:
                 return self._one("UNets", paths)
         return None
 
-    def vae(self, unet: Path | None) -> Path | None:
+    def vae(self) -> Path | None:
         """sd-vae-ft-mse before any other, as the reference takes it whatever the base brings; else `vae`."""
         alone = self.vaes + self._single(lambda s: s.what == "a VAE")
-        if alone:
-            return self._one(
-                "VAEs", alone, lambda p: ("ft-mse" not in str(p.relative_to(self.folder)), p.name != "vae")
-            )
-        return unet if unet in self.singles and self.singles[unet].vae_parameters else None
+        return self._one("VAEs", alone, lambda p: ("ft-mse" not in str(p), p.name != "vae")) if alone else None
 
     def attention(self, base: str | None, variant: str | None) -> Path | None:
         paths = self.attentions + self._single(lambda s: s.what == "a CatVTON attention checkpoint")
@@ -133,19 +141,20 @@ class _Found:
             paths = named
         if len(paths) > 1:  # both kinds in one folder: the one for this base
             paths = [path for path in paths if attention_kind(open_weights(path)) in (None, base)] or paths
-        return self._one("attention checkpoints", paths, lambda p: MASKED_NAMES[0] not in p.parts) if paths else None
+        what = "attention checkpoints (choose with variant=)"
+        return self._one(what, paths, lambda p: MASKED_NAMES[0] not in (*p.parts, p.stem)) if paths else None
 
-    def scheduler(self, unet: Path) -> Path | None:
+    def scheduler(self, unet: Path | None) -> Path | None:
         """The base's own, beside its UNet; else the outermost one."""
         if not self.schedulers:
             return None
-        return self._one("schedulers", self.schedulers, lambda p: p.parent.parent != unet.parent)
+        return self._one("schedulers", self.schedulers, lambda p: unet and self.folder / p.parent.parent != unet.parent)
 
     def _one(self, what: str, paths: list[Path], rank: Callable[[Path], object] = lambda _: 0) -> Path:
-        """The best of `paths` by `rank`, then by depth; WeightsError if two are equally good."""
+        """The best of `paths` by `rank` of the path below the folder, then by depth; WeightsError if two are equal."""
 
         def key(path: Path):
-            return (rank(path), len(path.parts))
+            return (rank(path.relative_to(self.folder)), len(path.parts))
 
         best, *others = sorted(paths, key=key)
         equal = [best] + [path for path in others if key(path) == key(best)]
@@ -177,10 +186,6 @@ def _folders(folder: Path) -> Iterator[tuple[Path, set[str]]]:
         depth = len(Path(path).parts) - top
         folders[:] = [] if depth == DEPTH else sorted(name for name in folders if not name.startswith("."))
         yield Path(path), {name for name in files if not name.startswith(".")}
-
-
-def _in_channels(unet: Path) -> int | None:
-    return inspect(weights_file(unet)).in_channels
 
 
 def weights_file(path: str | Path, *, half: bool = False) -> Path:

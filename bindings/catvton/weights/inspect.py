@@ -14,6 +14,12 @@ from .files import WeightsError, WeightsFile, open_weights
 
 Shapes = dict[str, tuple[int, ...]]
 
+CHECKPOINT = "a Stable Diffusion checkpoint"
+
+# What the names of a network begin with.
+UNET = ("down_blocks.", "up_blocks.", "time_embedding.")
+VAE = ("encoder.down_blocks.", "encoder.mid_block.", "decoder.up_blocks.", "decoder.mid_block.")
+
 # Marks in names -> what such a file is, first match counts.
 _OTHERS = (
     ("lora", "a LoRA"),
@@ -41,6 +47,7 @@ class FileSummary:
     unet_parameters: int = 0
     vae_parameters: int = 0
     attention_parameters: int = 0  # the trained self-attentions, of a UNet or an attention checkpoint
+    metadata: dict[str, str] = field(default_factory=dict)
     config: dict[str, object] = field(default_factory=dict)  # of the network alone in a file: block_out_channels, ...
 
     def __str__(self) -> str:
@@ -65,20 +72,23 @@ def inspect(path: str | Path) -> FileSummary:
 def summary(file: WeightsFile) -> FileSummary:
     spelling = C.names.spelling(list(file.entries))
     unet, vae = _part(file, C.names.unet_name, spelling), _part(file, C.names.vae_name, spelling)
-    has_unet, has_vae = "conv_in.weight" in unet, "encoder.conv_in.weight" in vae or "decoder.conv_in.weight" in vae
+    has_unet, has_vae = (any(name.startswith(marks) for name in part) for part, marks in ((unet, UNET), (vae, VAE)))
     is_checkpoint = spelling == C.names.Spelling.checkpoint
-    what = next((name for mark, name in _OTHERS if any(mark in key for key in file.entries)), "no network known here")
+    what = next(
+        (name for mark, name in _OTHERS if any(mark in key for key in file.entries)), "no network that CatVTON has"
+    )
     is_attention = False
-    if is_checkpoint and not what.startswith("a Stable"):
-        what = "a Stable Diffusion checkpoint"
+    if is_checkpoint and what != "a Stable Diffusion XL checkpoint":
+        what = CHECKPOINT
     elif spelling == C.names.Spelling.attention and any(".to_q." in key or key == "1.weight" for key in file.entries):
         what, is_attention = "a CatVTON attention checkpoint", True
     elif has_vae:
         what = "a VAE"
     elif has_unet and what not in ("a ControlNet", "a LoRA"):
         what = "a UNet"
-    in_channels = unet["conv_in.weight"][1] if has_unet and len(unet["conv_in.weight"]) == 4 else None
-    summarised = FileSummary(
+    conv_in = unet.get("conv_in.weight", ())
+    in_channels = conv_in[1] if len(conv_in) == 4 else None
+    return FileSummary(
         path=file.path,
         what=what,
         spelling=str(spelling).split(".")[-1],
@@ -93,9 +103,9 @@ def summary(file: WeightsFile) -> FileSummary:
             if is_attention
             else {name: shape for name, shape in unet.items() if ".attn1." in name}
         ),
+        metadata=file.metadata,
         config=_config(unet, C.UNetConfig) if has_unet else _config(vae, C.VAEConfig) if has_vae else {},
     )
-    return summarised
 
 
 def _part(file: WeightsFile, name_of: Callable, spelling) -> Shapes:
@@ -117,10 +127,11 @@ def _config(shapes: Shapes, kind) -> dict[str, object]:
 
 
 def must_be(file: WeightsFile, wanted: str) -> None:
-    """Raises WeightsError if `file` clearly is something else than `wanted` ("a UNet", "a VAE", ...)."""
+    """Raises WeightsError if `file` is something else than `wanted` ("a UNet", "a VAE", ...)."""
     found = summary(file).what
-    fits = {wanted, "no network known here"} | (
-        {"a Stable Diffusion checkpoint"} if wanted in ("a UNet", "a VAE") else set()
+    if found == wanted or (found == CHECKPOINT and wanted in ("a UNet", "a VAE")):
+        return
+    some = ", ".join(list(file.entries)[:3])
+    raise WeightsError(
+        f"{file.path} is {found}, and {wanted} is needed here. It holds {len(file.entries)} tensors: {some}, ..."
     )
-    if found not in fits:
-        raise WeightsError(f"{file.path} is {found} ({len(file.entries)} tensors), and {wanted} is needed here.")

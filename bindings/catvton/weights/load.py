@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import torch
 
 from .._native import C
+from ..devices import resolve_device, resolve_dtype
 from . import config as configs
 from .attention import KINDS, attention_keys, check_kind
 from .files import FLOATS, Entry, WeightsError, WeightsFile, open_weights
 from .find import attention_file, weights_file
 from .inspect import must_be
 
-if TYPE_CHECKING:
-    import torch
+MISFIT = "weights do not fit the model:"  # as C++ says it
 
 BASES = {
     4: "the text-to-image base. CatVTON needs the inpainting base (9 channels) or instruct-pix2pix (8)",
@@ -44,10 +46,11 @@ def load_unet(
     Raises FileNotFoundError, and WeightsError naming the file and every weight that is missing, unexpected or
     misshapen.
     """
-    dtype, device = _dtype(dtype), _device(device)
+    device = resolve_device(device)
+    dtype = resolve_dtype(dtype, device)
     if kind is not None and kind not in KINDS.values():
         raise ValueError(f"kind: expected {' or '.join(KINDS.values())}, got {kind!r}")
-    file = open_weights(weights_file(path, half=_is_half(dtype)))
+    file = open_weights(weights_file(path, half=dtype == torch.float16))
     must_be(file, "a UNet")
     network = _Network(file, C.names.unet_name, dtype)
     config = network.config("UNet2DConditionModel", C.UNetConfig, configs.unet_config)
@@ -73,8 +76,9 @@ def load_vae(path: str | Path, *, dtype: str | torch.dtype = "float32", device: 
 
     Arguments and errors as for `load_unet`.
     """
-    dtype, device = _dtype(dtype), _device(device)
-    file = open_weights(weights_file(path, half=_is_half(dtype)))
+    device = resolve_device(device)
+    dtype = resolve_dtype(dtype, device)
+    file = open_weights(weights_file(path, half=dtype == torch.float16))
     must_be(file, "a VAE")
     network = _Network(file, C.names.vae_name, dtype)
     config = network.config("AutoencoderKL", C.VAEConfig, configs.vae_config)
@@ -93,11 +97,13 @@ def load_scheduler(path: str | Path | None) -> C.DDIMConfig:
     return configs.scheduler_config(path)
 
 
-def to(model, dtype: str | torch.dtype | None = None, device: str | torch.device | None = None):
+def to(model: Any, dtype: str | torch.dtype | None = None, device: str | torch.device | None = None):
     """The same UNet or VAE in another dtype or on another device; the given model is left as it is."""
-    dtype = None if dtype is None else _dtype(dtype)
-    device = None if device is None else _device(device)
-    return type(model)({name: t.to(device=device, dtype=dtype) for name, t in model.parameters.items()}, model.config)
+    parameters = model.parameters
+    like = next(iter(parameters.values()))
+    device = like.device if device is None else resolve_device(device)
+    dtype = like.dtype if dtype is None else resolve_dtype(dtype, device)
+    return type(model)({name: tensor.to(device, dtype) for name, tensor in parameters.items()}, model.config)
 
 
 class _Network:
@@ -138,11 +144,14 @@ class _Network:
 
     def check(self, model: type, config) -> None:
         """The strict load, without data."""
-        _check_dtypes(self.file, self.keys.values())
+        problems = _dtype_problems(self.file, self.keys.values())
         try:
-            model(_meta(self.shapes, self.dtype), config)
+            meta = {name: torch.empty(shape, dtype=self.dtype, device="meta") for name, shape in self.shapes.items()}
+            model(meta, config)
         except ValueError as error:
-            raise WeightsError(f"{self.file.path}: {error}") from error
+            problems.insert(0, str(error).removeprefix(MISFIT).lstrip())
+        if problems:
+            raise WeightsError(f"{self.file.path}: {MISFIT}\n  " + "\n  ".join(problems))
 
     def drop(self, names) -> None:
         self.keys = {name: key for name, key in self.keys.items() if name not in names}
@@ -164,10 +173,8 @@ class _Attention:
 
     def check(self, unet: dict[str, tuple[int, ...]]) -> None:
         """Raises WeightsError listing what is missing, unexpected or misshapen."""
-        keys = [key for aliases in self.keys.values() for key in aliases]
-        _check_dtypes(self.file, keys)
+        problems = _dtype_problems(self.file, [key for aliases in self.keys.values() for key in aliases])
         wanted = {name: shape for name, shape in unet.items() if name.split(".attn1.")[0] + ".attn1" in self.modules}
-        problems = []
         for index, module in enumerate(self.modules):
             for name, shape in wanted.items():
                 if name.startswith(module + ".") and name not in self.keys:
@@ -211,42 +218,9 @@ def _squeezed(name: str, entry: Entry) -> tuple[int, ...]:
     return entry.shape
 
 
-def _check_dtypes(file: WeightsFile, keys) -> None:
-    wrong = [
-        f"{key}: expected float32, bfloat16 or float16, got {file.entries[key].dtype}"
-        for key in keys
-        if file.entries[key].dtype not in FLOATS
-    ]
-    if wrong:
-        raise WeightsError(f"{file.path}: weights do not fit the model:\n  " + "\n  ".join(wrong))
-
-
-def _meta(shapes: dict[str, tuple[int, ...]], dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    import torch
-
-    return {name: torch.empty(shape, dtype=dtype, device="meta") for name, shape in shapes.items()}
-
-
-def _dtype(dtype: str | torch.dtype) -> torch.dtype:
-    import torch
-
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if found not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
-        raise ValueError(f"dtype: expected float32, bfloat16 or float16, got {dtype!r}")
-    return found
-
-
-def _is_half(dtype: torch.dtype) -> bool:
-    return str(dtype) == "torch.float16"
-
-
-def _device(device: str | torch.device) -> torch.device:
-    import torch
-
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device: expected cpu, cuda, cuda:1, mps, ..., got {device!r}") from error
+def _dtype_problems(file: WeightsFile, keys) -> list[str]:
+    dtypes = {key: file.entries[key].dtype for key in keys}
+    return [f"{k}: expected float32, bfloat16 or float16, got {d}" for k, d in dtypes.items() if d not in FLOATS]
 
 
 def _text(shape: tuple[int, ...]) -> str:
