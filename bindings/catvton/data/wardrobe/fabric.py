@@ -133,7 +133,7 @@ class Fabric:
         if self.name == "dots":
             return _mix(first, second, self._dots(x, y, pixel))
         if self.name == "gradient":
-            return _mix(first, second, np.clip((y - 4) / 54, 0, 1) if self.angle != 90 else np.clip(x / 36 + 0.5, 0, 1))
+            return _mix(first, second, np.clip((y - 58 * self.phase * self.phase) / 46, 0, 1) + 0 * x)
         if self.name in ("print", "letters"):
             return self._printed(x, y, pixel, chest, first, second, third)
         if self.denim:

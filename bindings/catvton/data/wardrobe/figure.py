@@ -211,7 +211,7 @@ class Figure:
         return Image.fromarray(self.allowed[category].astype(np.uint8) * 255)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def figure_of(person: Person, size: tuple[int, int]) -> Figure:
     return Figure(person, size)
 
