@@ -76,7 +76,7 @@ def test_mask_covers_the_garment_and_spares_face_and_hands(seed, other, category
     mask, area = pixels(scene.agnostic_mask(category)) > 0, scene.garment_area(garment)
     assert (area & ~mask).sum() <= 0.01 * area.sum()
     face, hair = scene.lip == L.LIP.index("face"), scene.lip == L.LIP.index("hair")
-    # where cloth as cut would hide the neck behind a collar, the label is the collar's: so ask the maps of a bare neck too
+    # a collar hides the neck behind it from the label map: so ask a map with a bare neck too
     assert not (mask & face).any()
     assert not (mask & np.isin(scene.densepose, HANDS)).any()
     in_front = draw(Person.sample(seed, framing), Outfit.sample(0), SIZE)

@@ -174,7 +174,7 @@ def test_bad_folders_and_lists_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no pairs list"):
         read_pairs(tmp_path)
     (tmp_path / "test_pairs.txt").write_text("a.jpg b.jpg\nlonely.jpg\n")
-    with pytest.raises(ValueError, match="test_pairs.txt:2: 'lonely.jpg'"):
+    with pytest.raises(ValueError, match=r"test_pairs\.txt:2: 'lonely\.jpg'"):
         read_pairs(tmp_path, on_missing="skip")
 
 
@@ -183,5 +183,5 @@ def test_a_broken_picture_is_named(tmp_path):
     write(job, progress=False)
     path = job.paths("upper", 0)["cloth"]
     path.write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match="00000_00.jpg is not a picture"):
+    with pytest.raises(ValueError, match=r"00000_00\.jpg is not a picture"):
         read_pairs(tmp_path)[0].open()

@@ -130,9 +130,10 @@ def _dresscode(root: Path, split: str, paired: bool, need_mask: bool) -> Iterato
     for folder in listed:
         for person, garment in _lines(folder / name):
             stem = Path(person).stem
+            images, masks = folder / "images", [folder / "agnostic_masks" / f"{stem}.png"]
             yield _pair(
-                DRESSCODE_CATEGORIES[folder.name], person, garment, folder / "images" / person, folder / "images" / garment,
-                [folder / "agnostic_masks" / f"{stem}.png"], folder / "truth" / f"{stem}.png", paired, need_mask,
+                DRESSCODE_CATEGORIES[folder.name], person, garment, images / person, images / garment, masks,
+                folder / "truth" / f"{stem}.png", paired, need_mask,
             )  # fmt: skip
 
 

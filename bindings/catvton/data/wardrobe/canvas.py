@@ -50,7 +50,7 @@ def cover(outlines, camera: Camera) -> Patch | None:
 
 
 def soften(patch: Patch, radius: float, size: tuple[int, int], shift: tuple[float, float] = (0, 0)) -> Patch:
-    """`patch` blurred by `radius` pixels and moved by `shift` pixels (right, down), inside a picture of `size` (h, w)."""
+    """`patch` blurred by `radius` pixels and moved by `shift` pixels (right, down), in a picture of `size` (h, w)."""
     margin = int(np.ceil(radius * 2)) + 1
     dx, dy = round(shift[0]), round(shift[1])
     box = patch.box
@@ -140,5 +140,4 @@ def lit(colour, shade: np.ndarray, tint=(1.04, 1.0, 0.92)) -> np.ndarray:
     """`colour` ([3] or [h, w, 3]) under `shade` [h, w] (1 = as it is, lower = in shadow, higher = towards white)."""
     colour = np.asarray(colour, np.float32)
     shade = shade[..., None].astype(np.float32)
-    dark = colour * (1 + np.minimum(shade - 1, 0) * np.asarray(tint, np.float32))
-    return dark + np.maximum(shade - 1, 0) * (255 - colour * 0.6)
+    return colour * (1 + np.minimum(shade - 1, 0) * np.asarray(tint, np.float32)) + np.maximum(shade - 1, 0) * 150

@@ -18,7 +18,7 @@ FRAMING = {"upper": "upper", "lower": "full", "overall": "full"}
 
 @dataclass(frozen=True)
 class Case:
-    """person wears outfit, of which `garment` is the piece in question; `other` is one of the same category to try on."""
+    """person wears outfit, of which `garment` is the piece in question; `other` is one like it to try on."""
 
     category: str
     person: Person
@@ -35,7 +35,7 @@ class Case:
 
 
 def case(seed: int, index: int, split: str = "train", category: str = "upper", framing: str | None = None) -> Case:
-    """Case number `index` of (seed, split). framing: of `FRAMINGS`; None: waist-up for "upper", else the whole person."""
+    """Case `index` of (seed, split). framing: of `FRAMINGS`; None: waist-up for "upper", else the whole person."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
     if category not in CATEGORIES:

@@ -28,8 +28,9 @@ class Creases:
             shoulder, elbow, _ = form.arms[i]
             lift = float(np.clip(side * (elbow[0] - shoulder[0]) / 30, 0, 1))
             for _ in range(2):
-                rows.append((side * (form.body.chest - 0.5), UNDERARM - 3 + rng.uniform(-2, 2), side * rng.uniform(2, 8),
-                             rng.uniform(25, 33) - 8 * lift, rng.uniform(1.0, 1.8), side * (0.10 + 0.16 * lift) * calm))  # fmt: skip
+                armpit = side * (form.body.chest - 0.5), UNDERARM - 3 + rng.uniform(-2, 2)
+                end = side * rng.uniform(2, 8), rng.uniform(25, 33) - 8 * lift
+                rows.append((*armpit, *end, rng.uniform(1.0, 1.8), side * (0.10 + 0.16 * lift) * calm))
         for _ in range(rng.randint(3, 5)):
             x = rng.uniform(-13, 13)
             rows.append((x, rng.uniform(28, 42), x + rng.uniform(-5, 5), rng.uniform(56, 74), rng.uniform(1.2, 2.6),
@@ -77,12 +78,12 @@ class Creases:
         return ((crease + drag) * self.calm).astype(np.float32)
 
 
-def _on_torso(surface: Torso, form: Form, creases: Creases, x, y, widest: float = 1.1):
+def _on_torso(surface: Torso, form: Form, creases: Creases, x, y):
     """Cloth coordinates and shade of pixels of a torso piece."""
     tx, ty = form.torso(x, y)
     left = np.interp(ty, surface.y, surface.left).astype(np.float32)
     right = np.interp(ty, surface.y, surface.right).astype(np.float32)
-    u = np.clip(tx / np.where(tx < 0, left, right), -widest, widest)
+    u = np.clip(tx / np.where(tx < 0, left, right), -1.1, 1.1)
     fold = creases.on_torso(tx, ty)
     light = np.float32(0.5 if form.flat else 1.0)
     shade = 1.01 - light * (0.20 * u**4 + 0.05 * u * u - u * np.float32(LIGHT[0] * 0.12)) + fold
@@ -94,7 +95,8 @@ def _on_torso(surface: Torso, form: Form, creases: Creases, x, y, widest: float 
         amount = np.clip((ty - WAIST - 3) / 14, 0, 1) * 0.11
         wave = np.sin(u * np.float32(surface.pleats * 2.2) + 0.6)
         shade += amount * wave * np.float32(0.6 + 0.4 * light)
-    wide = np.where(ty < HIP, np.float32(_FLAT_CHEST), np.maximum(np.float32(_FLAT_CHEST), 0.94 * (left + right) / 2))
+    low = np.clip((ty - HIP) / 30, 0, 1)  # skirts are wider cloth
+    wide = _FLAT_CHEST + low * np.maximum(0.47 * (left + right) - _FLAT_CHEST, 0)
     bulge = 0.0 if form.flat else 0.09
     cloth_x = wide * u * (1 + np.float32(bulge) * (u * u - 0.5)) + 4.0 * fold
     cloth_y = ty - (0 if form.flat else 1.4) * (1 - u * u) + 5.0 * fold
@@ -122,13 +124,19 @@ def _on_limb(surface: Limb, form: Form, creases: Creases, x, y):
     width = np.float32(surface.radii[0])
     cloth_x = np.float32(start[0]) - across * width * (1 + np.float32(0.06) * across * across) + 3 * fold
     cloth_y = along + np.float32(HIP + 4 if surface.leg else 5.0) + 4 * fold
-    near_x, near_y, near_shade = _on_torso(surface.torso, form, creases, x, y, widest=1.1 if surface.leg else 0.8)
-    far = np.clip((along + 5) / 16, 0, 1) if surface.leg else np.clip((along + 2) / 9, 0, 1)
-    far = far * far * (3 - 2 * far)
-    shade = near_shade + (shade - near_shade) * far
-    if surface.leg:  # trousers are one cloth; a sleeve is set in with a seam
+    if surface.leg:  # trousers are one cloth: the leg's coordinates grow out of the hips'
+        near_x, near_y, near_shade = _on_torso(surface.torso, form, creases, x, y)
+        far = _ease((along + 5) / 16)
         cloth_x, cloth_y = near_x + (cloth_x - near_x) * far, near_y + (cloth_y - near_y) * far
-    return cloth_x, cloth_y, shade
+    else:  # a sleeve is set in with a seam, and only the light runs on
+        near_shade = 1.0 + light * np.clip(x * np.float32(LIGHT[0] * 0.10 / form.body.shoulder), -0.1, 0.1) - 0.02
+        far = _ease((along + 2) / 9)
+    return cloth_x, cloth_y, near_shade + (shade - near_shade) * far
+
+
+def _ease(t: np.ndarray) -> np.ndarray:
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
 
 
 def paint_piece(

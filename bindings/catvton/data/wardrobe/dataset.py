@@ -1,9 +1,9 @@
 """The drawn wardrobe on disk, in the folder layouts of VITON-HD and DressCode.
 
-VITON-HD: <split>/{image, cloth, cloth-mask, agnostic-mask, image-parse-v3, image-densepose}, pairs lists beside <split>.
-DressCode: {upper_body, lower_body, dresses}/{images, label_maps, dense, agnostic_masks, cloth_mask}, pairs lists inside.
-Beyond what real sets have: `image-parse-atr` (VITON-HD) or `label_maps_lip` (DressCode), and `truth`, the true picture of
-each person in the garment that the unpaired list gives it.
+VITON-HD: <split>/{image, cloth, cloth-mask, agnostic-mask, image-parse-v3, image-densepose}, pairs lists beside it.
+DressCode: {upper_body, lower_body, dresses}/{images, label_maps, dense, agnostic_masks, cloth_mask}, pairs lists
+inside. Beyond what real sets have: `image-parse-atr` (VITON-HD) or `label_maps_lip` (DressCode), and `truth`, the true
+picture of each person in the garment that the unpaired list gives it.
 
 Every file is written under a temporary name and renamed; a sample whose files are all there is not drawn again, so a
 writer that was stopped goes on where it was. Pairs lists come last.

@@ -1,4 +1,4 @@
-"""Fabrics: colour as a function of place on the cloth, in cm, so that a flat garment and a worn one show the same cloth."""
+"""Fabrics: colour as a function of place on the cloth, in cm, so that a garment looks alike laid flat and worn."""
 
 from __future__ import annotations
 
@@ -46,11 +46,13 @@ _NEUTRAL = [
 _DENIM = [(58, 82, 120), (84, 112, 152), (36, 48, 74), (128, 154, 184)]
 
 
-def cloth_colour(rng: random.Random) -> Colour:
-    """Half wardrobe classics, half any hue at a wearable saturation."""
-    if rng.random() < 0.34:
+def cloth_colour(rng: random.Random, muted: bool = False) -> Colour:
+    """A third wardrobe classics, else any hue at a wearable saturation; muted: mostly quiet colours."""
+    if rng.random() < (0.6 if muted else 0.34):
         base = rng.choice(_NEUTRAL)
         return tuple(min(255.0, max(0.0, c + rng.uniform(-6, 6))) for c in base)
+    if muted:
+        return hsv(rng.random(), rng.uniform(0.18, 0.55), rng.uniform(0.32, 0.85))
     return hsv(rng.random(), rng.uniform(0.25, 0.74), rng.uniform(0.42, 0.95))
 
 
@@ -88,17 +90,15 @@ class Fabric:
     @staticmethod
     def sample(seed_or_rng, name: str | None = None, bottom: bool = False) -> Fabric:
         rng = seed_or_rng if isinstance(seed_or_rng, random.Random) else random.Random(f"catvton fabric/{seed_or_rng}")
-        weights = (50, 10, 12, 6, 6, 6, 3) if bottom else (22, 18, 13, 11, 9, 14, 13)
+        weights = (58, 9, 12, 6, 5, 6, 4) if bottom else (22, 18, 13, 11, 9, 14, 13)
         chosen = rng.choices(FABRICS, weights)[0]
         if name is not None and name not in FABRICS:
             raise ValueError(f"fabric {name!r}: expected one of {', '.join(FABRICS)}")
         name = name or chosen
-        first = cloth_colour(rng)
+        first = cloth_colour(rng, muted=bottom)
         denim = bottom and name == "plain" and rng.random() < 0.4
         if denim:
             first = rng.choice(_DENIM)
-        elif bottom and rng.random() < 0.45:
-            first = rng.choice(_NEUTRAL)
         second = partner(rng, first)
         return Fabric(
             name=name,
@@ -133,7 +133,7 @@ class Fabric:
         if self.name == "dots":
             return _mix(first, second, self._dots(x, y, pixel))
         if self.name == "gradient":
-            return _mix(first, second, np.clip((y - 4) / 54, 0, 1) if self.angle != 90 else np.clip(x / 36 + 0.5, 0, 1))
+            return _mix(first, second, np.clip((y - 58 * self.phase * self.phase) / 46, 0, 1) + 0 * x)
         if self.name in ("print", "letters"):
             return self._printed(x, y, pixel, chest, first, second, third)
         if self.denim:

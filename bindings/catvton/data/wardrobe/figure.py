@@ -7,7 +7,7 @@ So two pictures of one person in two garments of a category are equal, byte for 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -47,7 +47,7 @@ def check_size(size) -> tuple[int, int]:
 
 
 class Figure:
-    """base: backdrop and bare body, without arms. over: head, hair, hands. allowed: category -> mask [H, W], boolean."""
+    """base: backdrop and bare body, without arms. over: head, hair, hands. allowed: category -> mask [H, W], bool."""
 
     def __init__(self, person: Person, size: tuple[int, int]):
         self.person = person
@@ -62,7 +62,7 @@ class Figure:
             paint_hand(self.over, person, self.form, i)
         hands = self.over.alpha >= 0.5
         paint_head(self.over, self.head)
-        self.densepose = self._densepose(hands)
+        self._hands = hands
         self.allowed = self._masks()
         self.over.harden(self.allowed_anywhere)
 
@@ -126,7 +126,9 @@ class Figure:
 
     # -------------------------------------------------------------------------------------------- maps
 
-    def _densepose(self, hands: np.ndarray) -> np.ndarray:
+    @cached_property
+    def densepose(self) -> np.ndarray:
+        """DensePose's parts, [H, W] uint8: of the bare body, whatever is worn."""
         form, out = self.form, np.zeros((self.camera.height, self.camera.width), np.uint8)
 
         def put(outlines, part, where=None):
@@ -152,7 +154,7 @@ class Figure:
         for i, side in enumerate(SIDES):
             patch = cover(hand_outlines(form, i)[0], self.camera)
             if patch is not None:
-                out[patch.box.index][(patch.alpha >= 0.5) & hands[patch.box.index]] = L.DENSE_HAND[side]
+                out[patch.box.index][(patch.alpha >= 0.5) & self._hands[patch.box.index]] = L.DENSE_HAND[side]
         middle = self.head.at([(0.1 * self.person.pose.turn, 0)])[0][0]
         for side in SIDES:
             put([self.head.oval()], L.DENSE_FACE[side], lambda x, y, s=side: (x - middle) * s + 0 * y >= 0)
@@ -165,8 +167,9 @@ class Figure:
             radii = form.arm_radii + np.array([3.4, 3.6, 3.2])
             end = form.arms[i][2] + 1.5 * form.reach[i]
             arms += limb(np.concatenate([form.arms[i][:2], [end]]), radii)
-        trunk = [(0, -4.6), (b.neck + 3, -4.6), (b.shoulder + 2.5, 1.0), (b.shoulder + 3.4, 6), (b.chest + 5.5, UNDERARM),
-                 (b.waist + 8.0, WAIST), (b.hip + 5.5, HIP), (b.hip + 6.0, 70.0), (0, 71.0)]  # fmt: skip
+        trunk = [(0, -4.6), (b.neck + 3, -4.6), (b.shoulder + 2.5, 1.0), (b.shoulder + 3.4, 6),
+                 (b.chest + 5.5, UNDERARM), (b.waist + 8.0, WAIST), (b.hip + 5.5, HIP),
+                 (b.hip + 6.0, 70.0), (0, 71.0)]  # fmt: skip
         upper = [form.place(smooth(mirrored(trunk))), *arms]
         lower = self._lower()
         protect = self.over.alpha >= 0.5
@@ -208,7 +211,7 @@ class Figure:
         return Image.fromarray(self.allowed[category].astype(np.uint8) * 255)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def figure_of(person: Person, size: tuple[int, int]) -> Figure:
     return Figure(person, size)
 
@@ -222,16 +225,17 @@ def fleshed(joints: np.ndarray, radii: np.ndarray, swell: float) -> tuple[np.nda
 
 def torso_outline(form: Form) -> np.ndarray:
     b = form.body
-    right = [(0, -3.5), (b.neck - 0.6, -4.0), (b.neck + 2.5, -1.0), (b.shoulder - 1.5, 3.0), (b.shoulder - 0.4, 6.5), (b.chest, UNDERARM),
+    right = [(0, -4.5), (b.neck - 0.2, -4.6), (b.neck + 0.7, -2.6), (b.neck + 3.6, -0.7),
+             (b.shoulder - 2.0, 2.6), (b.shoulder - 0.4, 6.5), (b.chest, UNDERARM),
              (b.waist, WAIST), (b.hip, HIP), (b.hip * 0.97, 62.0), (0, 69.0)]  # fmt: skip
     return form.place(smooth(mirrored(right)))
 
 
 def neck_outline(form: Form, head: Head) -> np.ndarray:
     n = form.body.neck
-    low = form.place([(n + 2.6, -1.6), (n + 0.2, -4.2), (-n - 0.2, -4.2), (-n - 2.6, -1.6), (0, 3.0)])
-    jaw = head.at([(-0.66, 0.55), (0.66, 0.55)])
-    return smooth([low[0], low[1], jaw[1], jaw[0], low[2], low[3], low[4]])
+    jaw = head.at([(-0.66, 0.5), (0.66, 0.5)])
+    low = form.place([(n, -3.0), (0.8 * n, 1.0), (0, 2.6), (-0.8 * n, 1.0), (-n, -3.0)])
+    return smooth([jaw[0], jaw[0], jaw[1], jaw[1], *low])
 
 
 def paint_limb(canvas: Canvas, joints, radii, colour, labels) -> None:

@@ -72,7 +72,10 @@ class Garment:
         chosen = rng.choice([k for k in KINDS if category is None or CATEGORY[k] == category])
         kind = kind or chosen
         cloth = Fabric.sample(rng, fabric, bottom=CATEGORY[kind] == "lower")
-        return Garment(str(seed), kind, cloth, _cut(rng, kind))
+        cut = _cut(rng, kind)
+        if cut.tucked:  # shorter, so that the flat picture tells how it will be worn
+            cut = replace(cut, hem=rng.uniform(46, 50))
+        return Garment(str(seed), kind, cloth, cut)
 
     def flat(self, size: tuple[int, int] = (256, 192)) -> Image.Image:
         """The garment laid flat on white: RGB of `size` (height, width)."""
@@ -121,7 +124,7 @@ class Outfit:
         return replace(self, **({"dress": None} | {slot: garment}))
 
     def mask_category(self, garment: Garment) -> str:
-        """The mask within which `replace(garment)` changes the picture: the whole figure where a dress comes or goes."""
+        """The mask within which `replace(garment)` changes the picture: "overall" where a dress comes or goes."""
         return "overall" if self.dress else garment.category
 
 
@@ -132,8 +135,8 @@ def _cut(rng: random.Random, kind: str) -> Cut:
     trim = rng.random() < 0.22
     if kind == "t-shirt":
         return Cut(
-            rng.choice(("round", "round", "v", "boat")), rng.uniform(6, 10), rng.uniform(1.2, 3.0), rng.uniform(0.22, 0.34),
-            1.0 + 1.2 * loose, ease, waist_ease, hem, rng.random() < 0.25, trim=trim,
+            rng.choice(("round", "round", "v", "boat")), rng.uniform(6, 10), rng.uniform(1.2, 3.0),
+            rng.uniform(0.22, 0.34), 1.0 + 1.2 * loose, ease, waist_ease, hem, rng.random() < 0.25, trim=trim,
         )  # fmt: skip
     if kind == "long-sleeve":
         return Cut(

@@ -66,22 +66,24 @@ def ellipse(centre, rx: float, ry: float, degrees: float = 0.0, steps: int = 28)
 
 
 def limb(joints, radii, steps: int = 8) -> list[np.ndarray]:
-    """Outlines whose union is a limb, joints [n, 2], radii [n] in cm.
+    """Outlines whose union is a limb, joints [n, 2], radii [n] (or one) in cm.
 
     From each joint to the next a capsule: the convex outline of two circles, which tapers from one radius to the other.
+    Points are complex numbers here, so that a turn is a product.
     """
-    joints, radii = np.asarray(joints, np.float64), np.broadcast_to(np.asarray(radii, np.float64), len(joints))
-    bones = np.diff(joints, axis=0)  # [n - 1, 2]
-    along = np.arctan2(bones[:, 1], bones[:, 0])
-    length = np.maximum(np.sqrt((bones**2).sum(1)), 1e-9)
-    lean = np.arccos(np.clip((radii[:-1] - radii[1:]) / length, -1.0, 1.0))  # where the common tangent touches
-    t = np.linspace(-1.0, 1.0, steps)
-    end = along[:, None] + lean[:, None] * t
-    start = along[:, None] + np.pi + (np.pi - lean)[:, None] * t
-    angle = np.concatenate([end, start], axis=1)  # [n - 1, 2 * steps]
-    centre = np.repeat(np.stack([joints[1:], joints[:-1]], 1), steps, axis=1)  # [n - 1, 2 * steps, 2]
-    radius = np.repeat(np.stack([radii[1:], radii[:-1]], 1), steps, axis=1)
-    return list(centre + radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1))
+    z = np.ascontiguousarray(joints, np.float64).view(np.complex128)[:, 0]
+    r = np.asarray(radii, np.float64) + np.zeros(len(z))
+    bone = z[1:] - z[:-1]
+    length = np.maximum(np.abs(bone), 1e-9)
+    lean = np.arccos(np.clip((r[:-1] - r[1:]) / length, -1.0, 1.0))  # where the common tangent touches
+    t = 1j * _ARC[steps]
+    bone = (bone / length)[:, None]
+    end = z[1:, None] + r[1:, None] * bone * np.exp(lean[:, None] * t)
+    start = z[:-1, None] - r[:-1, None] * bone * np.exp((np.pi - lean)[:, None] * t)
+    return list(np.concatenate([end, start], axis=1).view(np.float64).reshape(len(bone), 2 * steps, 2))
+
+
+_ARC = {steps: np.linspace(-1.0, 1.0, steps) for steps in (4, 8)}
 
 
 def cut_off(a, b, radius_a: float, radius_b: float, bow: float = 0.25) -> np.ndarray:
@@ -145,19 +147,23 @@ def limb_coordinates(x, y, joints, radii) -> tuple[np.ndarray, np.ndarray, np.nd
     done = 0.0
     for (ax, ay), (bx, by), ra, rb in zip(joints[:-1], joints[1:], radii[:-1], radii[1:], strict=True):
         length = float(np.hypot(bx - ax, by - ay))
-        dx, dy = np.float32((bx - ax) / length), np.float32((by - ay) / length)
+        dx, dy = float(bx - ax) / length, float(by - ay) / length
         px, py = x - np.float32(ax), y - np.float32(ay)
         t, side = px * dx + py * dy, py * dx - px * dy
         inside = np.clip(t, 0.0, length)
-        far = np.abs(t - inside) + np.abs(side)
-        here = done + np.clip(t, -6.0, length)
-        width = np.clip(side / (ra + (rb - ra) / length * inside), -1.15, 1.15)
-        lamp = width * np.float32(dx * LIGHT[1] - dy * LIGHT[0])
-        if best is None:
-            best, along, across, facing = far, here, width, lamp
+        beyond = t - inside  # 0 beside the bone; round its ends the distance to the joint counts
+        away = np.sqrt(side * side + beyond * beyond)
+        radius = float(ra) + inside * (float(rb - ra) / length)
+        if best is None:  # the wedge outside a bend goes to the bone before it, with cloth drawn evenly round the joint
+            here, width = done + np.maximum(t, -6.0), np.where(t > length, np.copysign(away, side), side) / radius
         else:
-            nearer = far < best
+            here, width = done + inside, side / radius
+        lamp = (side * (dx * LIGHT[1] - dy * LIGHT[0]) + beyond * (dx * LIGHT[0] + dy * LIGHT[1])) / radius
+        if best is None:
+            best, along, across, facing = away, here, width, lamp
+        else:
+            nearer = away < best - 1e-3
             along, across = np.where(nearer, here, along), np.where(nearer, width, across)
-            facing, best = np.where(nearer, lamp, facing), np.minimum(far, best)
+            facing, best = np.where(nearer, lamp, facing), np.minimum(away, best)
         done += length
-    return along.astype(np.float32), across.astype(np.float32), facing.astype(np.float32)
+    return along, np.clip(across, -1.15, 1.15), np.clip(facing, -1.0, 1.0)

@@ -97,7 +97,7 @@ def paint_head(canvas: Canvas, head: Head) -> None:
         shade = shade + 0.05 * np.exp(-((u / 0.16) ** 2) - (((v - 0.08) / 0.3) ** 2))
         colour = lit(skin, shade, _SKIN_TINT) - cheeks[..., None] * np.array([2, 14, 12], np.float32)
         if looks.beard:
-            mouth = np.clip((np.hypot(u / 0.36, (v - 0.60) / 0.13) - 0.85) * 3, 0, 1)
+            mouth = np.clip((np.hypot(u / 0.32, (v - 0.60) / 0.085) - 0.9) * 5, 0, 1)
             stubble = np.clip((v - 0.46 + 0.5 * u * u) / 0.14, 0, 1) * mouth
             colour = colour + (np.asarray(looks.hair, np.float32) - colour) * (stubble * looks.beard)[..., None]
         canvas.paint(face, colour, L.FACE)
@@ -109,21 +109,26 @@ def _features(canvas: Canvas, head: Head) -> None:
     looks, skin = head.person.looks, np.asarray(head.person.looks.skin, np.float32)
     turn = 0.06 * head.person.pose.turn
     dark = np.asarray(looks.hair, np.float32) * 0.55 + np.array([14, 10, 10], np.float32)
-    for s in SIDES:
-        x = s * 0.40 + turn
-        socket = cover([head.at(ellipse((x, -0.05), 0.27, 0.14))], canvas.camera)
-        if socket is not None:
-            canvas.darken(soften(socket, 1.0, canvas.size), 0.10, (0.8, 1, 1))
-        canvas.fill([head.at(ellipse((x, -0.03), 0.185, 0.082))], (246, 243, 240))
-        look = x + 0.05 * head.person.pose.turn
-        canvas.fill([head.at(ellipse((look, -0.035), 0.092, 0.082))], looks.iris)
-        canvas.fill([head.at(ellipse((look, -0.035), 0.048, 0.045))], (18, 14, 14))
-        canvas.fill([head.at(ellipse((look - 0.03, -0.06), 0.02, 0.017))], (255, 255, 255))
-        lid = [(x - 0.20, -0.01), (x - 0.1, -0.095), (x + 0.08, -0.1), (x + 0.2, -0.015)]
-        canvas.fill(stroke(head.at(smooth_line(lid)), 0.27), (44, 32, 32))
-        rise = 0.05 * looks.brow
-        brow = [(x - s * 0.24, -0.24), (x, -0.30 - rise), (x + s * 0.25, -0.22)]
-        canvas.fill(stroke(head.at(smooth_line(brow)), 0.26 + 0.12 * looks.jaw), dark, opacity=0.85)
+    rise, look = 0.05 * looks.brow, turn + 0.05 * head.person.pose.turn
+    eyes = [(s, s * 0.40 + turn, s * 0.40 + look) for s in SIDES]
+
+    def both(shape) -> list[np.ndarray]:
+        return [outline for eye in eyes for outline in shape(*eye)]
+
+    socket = cover(both(lambda s, x, _: [head.at(ellipse((x, -0.05), 0.27, 0.14))]), canvas.camera)
+    if socket is not None:
+        canvas.darken(soften(socket, 1.0, canvas.size), 0.10, (0.8, 1, 1))
+    canvas.fill(both(lambda s, x, _: [head.at(ellipse((x, -0.03), 0.185, 0.082))]), (246, 243, 240))
+    canvas.fill(both(lambda s, x, i: [head.at(ellipse((i, -0.035), 0.092, 0.082))]), looks.iris)
+    canvas.fill(both(lambda s, x, i: [head.at(ellipse((i, -0.035), 0.048, 0.045))]), (18, 14, 14))
+    canvas.fill(both(lambda s, x, i: [head.at(ellipse((i - 0.03, -0.06), 0.02, 0.017))]), (255, 255, 255))
+    lid = np.array([(-0.20, -0.01), (-0.1, -0.095), (0.08, -0.1), (0.2, -0.015)])
+    canvas.fill(both(lambda s, x, _: stroke(head.at(smooth_line(lid + np.array((x, 0)))), 0.27)), (44, 32, 32))
+    brow = np.array([(-0.23, -0.235), (0.07, -0.27 - 0.7 * rise), (0.26, -0.225)])
+    thick = 0.26 + 0.12 * looks.jaw
+    canvas.fill(
+        both(lambda s, x, _: stroke(head.at(smooth_line(brow * (s, 1) + np.array((x, 0)))), thick)), dark, opacity=0.85
+    )
     side = 1.0 if turn >= 0 else -1.0
     nose = [
         (turn * 1.4 - side * 0.06, 0.02),
@@ -132,16 +137,14 @@ def _features(canvas: Canvas, head: Head) -> None:
         (turn * 1.8, 0.345),
     ]
     canvas.fill(stroke(head.at(smooth_line(nose)), 0.2), skin * (0.74, 0.64, 0.6), opacity=0.6)
-    for s in SIDES:
-        canvas.fill(
-            [head.at(ellipse((turn * 1.8 + s * 0.085, 0.335), 0.035, 0.022))], skin * (0.55, 0.45, 0.42), opacity=0.7
-        )
+    nostrils = [head.at(ellipse((turn * 1.8 + s * 0.085, 0.335), 0.035, 0.022)) for s in SIDES]
+    canvas.fill(nostrils, skin * (0.55, 0.45, 0.42), opacity=0.7)
     smile, x = looks.smile, turn * 1.4
     lips = np.asarray(looks.lips, np.float32)
     w, y = 0.27 + 0.06 * smile, 0.585
     corner = y - 0.035 * smile
-    upper = [(x - w, corner), (x - w, corner), (x - 0.09, y - 0.045), (x, y - 0.03), (x + 0.09, y - 0.045), (x + w, corner),
-             (x + w, corner), (x, y + 0.03 + 0.03 * smile)]  # fmt: skip
+    upper = [(x - w, corner), (x - w, corner), (x - 0.09, y - 0.045), (x, y - 0.03), (x + 0.09, y - 0.045),
+             (x + w, corner), (x + w, corner), (x, y + 0.03 + 0.03 * smile)]  # fmt: skip
     lower = [
         (x - w, corner),
         (x - w, corner),
@@ -172,7 +175,7 @@ def _curls(head: Head, radius: float, count: int) -> list[np.ndarray]:
         spot = (radius * 0.98 * np.cos(angle), -0.25 + radius * 0.86 * np.sin(angle))
         r = rng.uniform(0.22, 0.32)
         curls.append(head.at(ellipse(spot, r, r * 0.72)))
-    return curls + [head.at(ellipse((0, -0.45), 1.12, 0.78))]
+    return [*curls, head.at(ellipse((0, -0.45), 1.12, 0.78))]
 
 
 def _front_hair(canvas: Canvas, head: Head) -> None:
@@ -184,9 +187,9 @@ def _front_hair(canvas: Canvas, head: Head) -> None:
     low = -0.62 + 0.12 * f  # the hairline's height
     if style in ("short", "side", "curly"):
         lift = 0.1 if style == "side" else 0.0
-        cap = [(-1.04, 0.0), (-1.09, -0.45), (-0.88, -0.9 - lift), (-0.45, -1.14 - lift), (p * 0.4, -1.2 - lift), (0.45, -1.14 - lift),
-               (0.88, -0.9 - lift), (1.09, -0.45), (1.04, 0.0),
-               (1.04, 0.0), (0.95, -0.1), (0.87, -0.45), (0.5, low - 0.05 * f), (p, low - 0.06), (-0.5, low + 0.03), (-0.87, -0.45),
+        cap = [(-1.04, 0.0), (-1.09, -0.45), (-0.88, -0.9 - lift), (-0.45, -1.14 - lift), (p * 0.4, -1.2 - lift),
+               (0.45, -1.14 - lift), (0.88, -0.9 - lift), (1.09, -0.45), (1.04, 0.0), (1.04, 0.0), (0.95, -0.1),
+               (0.87, -0.45), (0.5, low - 0.05 * f), (p, low - 0.06), (-0.5, low + 0.03), (-0.87, -0.45),
                (-0.95, -0.1), (-1.04, 0.0)]  # fmt: skip
         outlines = [head.at(smooth(cap))]
         if style == "curly":
@@ -249,7 +252,7 @@ def _front_hair(canvas: Canvas, head: Head) -> None:
             outlines.append(head.at(smooth([(s * x, y) for x, y in lock])))
     if style == "ponytail":
         s = 1 if looks.parting > 0 else -1
-        tail = [(0.75, 0.55), (1.1, 0.6), (1.3, 1.2), (1.35, 1.9), (1.1, 2.3), (0.95, 1.8), (0.9, 1.1)]
+        tail = [(0.72, 0.0), (1.06, 0.1), (1.28, 0.8), (1.36, 1.6), (1.16, 2.2), (1.0, 1.7), (0.9, 0.9)]
         outlines.append(head.at(smooth([(s * x, y) for x, y in tail])))
     _strands(canvas, head, outlines, np.asarray(looks.hair))
 

@@ -7,14 +7,48 @@ belongs to the face. Every map shows a front view, so of DensePose's paired part
 
 from __future__ import annotations
 
-ATR = (
-    "background hat hair sunglasses upper-clothes skirt pants dress belt left-shoe right-shoe face left-leg right-leg"
-    " left-arm right-arm bag scarf"
-).split()
-LIP = (
-    "background hat hair glove sunglasses upper-clothes dress coat socks pants jumpsuits scarf skirt face left-arm"
-    " right-arm left-leg right-leg left-shoe right-shoe"
-).split()
+ATR = [
+    "background",
+    "hat",
+    "hair",
+    "sunglasses",
+    "upper-clothes",
+    "skirt",
+    "pants",
+    "dress",
+    "belt",
+    "left-shoe",
+    "right-shoe",
+    "face",
+    "left-leg",
+    "right-leg",
+    "left-arm",
+    "right-arm",
+    "bag",
+    "scarf",
+]
+LIP = [
+    "background",
+    "hat",
+    "hair",
+    "glove",
+    "sunglasses",
+    "upper-clothes",
+    "dress",
+    "coat",
+    "socks",
+    "pants",
+    "jumpsuits",
+    "scarf",
+    "skirt",
+    "face",
+    "left-arm",
+    "right-arm",
+    "left-leg",
+    "right-leg",
+    "left-shoe",
+    "right-shoe",
+]
 
 
 def both(atr: str, lip: str | None = None) -> tuple[int, int]:

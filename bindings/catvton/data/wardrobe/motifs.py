@@ -83,7 +83,7 @@ def motif_texture(motif: str) -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=64)
 def text_texture(text: str) -> tuple[np.ndarray, ...]:
-    """`text` filling a square texture's width (or height), centred; Pillow's own embedded font, so no system font matters."""
+    """`text` filling a square texture's width (or height), in Pillow's embedded font: no system font matters."""
     probe = ImageFont.load_default(size=100)
     left, top, right, bottom = probe.getbbox(text, stroke_width=4)
     size = 100 * min(_SIZE * 0.94 / (right - left), _SIZE * 0.8 / (bottom - top))
@@ -96,7 +96,7 @@ def text_texture(text: str) -> tuple[np.ndarray, ...]:
 
 
 def sample(texture: tuple[np.ndarray, ...], u: np.ndarray, v: np.ndarray, pixels: float, wrap: bool) -> np.ndarray:
-    """Bilinear coverage at (u, v) in [0, 1]; `pixels`: how many picture pixels the texture spans (chooses the level)."""
+    """Bilinear coverage at (u, v) in [0, 1]; `pixels`: how many picture pixels the texture spans (picks the level)."""
     level = int(np.clip(np.floor(np.log2(texture[0].shape[0] / max(pixels, 1.0))), 0, len(texture) - 1))
     data = texture[level]
     n = data.shape[0]

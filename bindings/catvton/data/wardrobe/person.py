@@ -152,7 +152,7 @@ def _body(rng: random.Random, woman: float) -> Body:
 
 
 def _pose(rng: random.Random) -> Pose:
-    names = [rng.choices(ARM_POSES[:4] + ("pocket",), (24, 26, 20, 16, 14))[0] for _ in range(2)]
+    names = [rng.choices((*ARM_POSES[:4], "pocket"), (25, 27, 21, 12, 15))[0] for _ in range(2)]
     if rng.random() < 0.12:
         names = ["crossed", "crossed"]
     elif rng.random() < 0.35:

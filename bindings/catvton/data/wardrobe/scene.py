@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image
 
 from . import labels as L
-from .canvas import Canvas, Patch, soften
+from .canvas import Canvas, Patch, cover, soften
 from .cloth import Creases, paint_piece
 from .figure import Figure, check_size, figure_of
 from .garment import Garment, Outfit
+from .geometry import limb
 from .person import Person
 from .tailoring import tailor
 
@@ -20,7 +21,7 @@ SLOTS = {"lower": 1, "upper": 2, "overall": 3}
 
 @dataclass(frozen=True)
 class Scene:
-    """image: RGB. atr, lip, densepose: [H, W] uint8 label maps (see labels.py). worn: [H, W] uint8, whose cloth shows:
+    """image: RGB. atr, lip: [H, W] uint8 label maps (see labels.py). worn: [H, W] uint8, whose cloth shows:
     0 none's, else SLOTS[category]."""
 
     person: Person
@@ -28,9 +29,13 @@ class Scene:
     image: Image.Image
     atr: np.ndarray
     lip: np.ndarray
-    densepose: np.ndarray
     worn: np.ndarray
     figure: Figure
+
+    @property
+    def densepose(self) -> np.ndarray:
+        """[H, W] uint8: the body's parts, whatever is worn."""
+        return self.figure.densepose
 
     def agnostic_mask(self, category: str) -> Image.Image:
         """L, 255 where a garment of `category` may be painted: from pose and body alone, never over face or hands."""
@@ -77,14 +82,11 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
         if pieces:
             paint(top, pieces)
     canvas.overlay(figure.over)
-    return Scene(person, outfit, canvas.picture(), canvas.atr, canvas.lip, figure.densepose, canvas.part, figure)
+    return Scene(person, outfit, canvas.picture(), canvas.atr, canvas.lip, canvas.part, figure)
 
 
 def _arm_shadow(canvas: Canvas, figure: Figure, i: int) -> None:
     """An arm's soft shadow on what lies behind it; from the bare arm, so that every garment gets the same."""
-    from .canvas import cover
-    from .geometry import limb
-
     joints, radii = figure.form.arms[i], figure.form.arm_radii
     patch = cover(limb(joints, radii + 0.6), figure.camera)
     if patch is None:

@@ -89,15 +89,18 @@ def _neckline(garment: Garment, form: Form) -> list[tuple[float, float]]:
 
 def _top_widths(garment: Garment, form: Form) -> Torso:
     cut, b = garment.cut, form.body
-    hem = _hem(garment)
+    hem = _hem(garment, form)
     y = [-4.0, 3.2, UNDERARM, WAIST, HIP]
-    w = [b.shoulder + 0.4, b.shoulder + 0.4, b.chest + cut.ease, b.waist + cut.waist_ease, b.hip + 0.8 + 0.5 * cut.ease]
-    if hem <= HIP + 1:
-        y[-1], w[-1] = hem, b.waist + cut.waist_ease + 0.5
+    w = [b.shoulder + 0.4, b.shoulder + 0.4, b.chest + cut.ease, b.waist + cut.waist_ease, b.hip + 1.1 + 0.5 * cut.ease]
+    if _tucked(garment, form):
+        y[-1], w[-1] = hem, b.waist + 0.4
+    elif hem < HIP:
+        y[-1], w[-1] = hem, float(np.interp(hem, y, w))
     elif garment.kind == "dress":
-        y, w = y + [CROTCH + 4, hem], w + [w[-1] + 0.8 + 0.25 * cut.flare, w[-1] + 1.2 + cut.flare]
+        y += [CROTCH + 4, hem]
+        w += [w[-1] + 0.8 + 0.25 * cut.flare, w[-1] + 1.2 + cut.flare]
     else:
-        y, w = y + [hem], w + [w[-1] + 0.4]
+        y, w = [*y, hem], [*w, w[-1] + 0.4]
     return _over_legs(form, np.array(y), np.array(w), cut.pleats)
 
 
@@ -111,8 +114,12 @@ def _over_legs(form: Form, y: np.ndarray, w: np.ndarray, pleats: int) -> Torso:
     return Torso(y, sides[0], sides[1], pleats)
 
 
-def _hem(garment: Garment) -> float:
-    return min(garment.cut.hem, WAIST + 9) if garment.cut.tucked else garment.cut.hem
+def _hem(garment: Garment, form: Form) -> float:
+    return RISE + 2.0 if _tucked(garment, form) else garment.cut.hem
+
+
+def _tucked(garment: Garment, form: Form) -> bool:
+    return garment.cut.tucked and not form.flat
 
 
 def _sides(form: Form, widths: Torso, top_right: list, first: int, wave: float = 0.0) -> np.ndarray:
@@ -191,17 +198,20 @@ def _neck_details(garment: Garment, form: Form, widths: Torso, neck) -> list[Pie
         return [Piece(outlines, widths, role), Piece([s for e in edges for s in stroke(e, 0.16)], widths, "seam")]
     if cut.neck == "lapel":
         d = cut.neck_depth
-        flap = np.array([(0.2, d), (0.2, d), (0.5 * x, 0.3 * d), (x - 0.4, y - 1), (x + 1.2, y + 0.6), (x + 2.6, 5.0), (x + 2.6, 5.0),
-                         (x + 0.6, 6.2), (x + 3.2, 7.6), (x + 3.2, 7.6), (0.55 * x, 0.72 * d)])  # fmt: skip
+        flap = np.array([(0.2, d), (0.2, d), (0.5 * x, 0.3 * d), (x - 0.4, y - 1), (x + 1.2, y + 0.6),
+                         (x + 2.6, 5.0), (x + 2.6, 5.0), (x + 0.6, 6.2), (x + 3.2, 7.6), (x + 3.2, 7.6),
+                         (0.55 * x, 0.72 * d)])  # fmt: skip
         flaps = [flap, flap * (-1, 1)]
         outlines = [form.place(smooth(f)) for f in flaps]
         edges = [form.place(smooth_line(f[[0, 10, 9, 7, 6, 4]])) for f in flaps]
         return [Piece(outlines, widths, role), Piece([s for e in edges for s in stroke(e, 0.18)], widths, "seam")]
-    line = form.place(smooth_line(np.array([*[(-px, py) for px, py in neck[:0:-1]], *neck])[1:-1])[4:-4])
+    line = smooth_line(np.array([*[(-px, py) for px, py in neck[:0:-1]], *neck])[1:-1])
+    line = line[abs(line[:, 0]) < 0.94 * x]  # bands end at the shoulder seams
+    line, below = form.place(line), form.place(line + np.array((0, 0.9)))
     if garment.kind == "tank-top" and not cut.trim:
         return [Piece(stroke(line, 0.22), widths, "seam")]
     band = Piece(stroke(line, 0.75), widths, role)
-    lower = Piece(stroke(line + (0, 0.9), 0.14), widths, "seam")
+    lower = Piece(stroke(below, 0.14), widths, "seam")
     return [band, lower]
 
 
@@ -212,7 +222,7 @@ def _front_details(garment: Garment, form: Form, widths: Torso) -> list[Piece]:
         w = widths.right[3] + 1
         line = smooth_line([(-w, WAIST + 0.6), (0, WAIST + 1.8), (w, WAIST + 0.6)])
         pieces.append(Piece(stroke(form.place(line), 1.3 if cut.trim else 0.2), widths, "trim" if cut.trim else "seam"))
-    if not cut.tucked:
+    if not _tucked(garment, form):
         w = widths
         line = smooth_line(
             [
@@ -230,7 +240,8 @@ def _front_details(garment: Garment, form: Form, widths: Torso) -> list[Piece]:
         if cut.closing == "zip":
             pieces.append(Piece(stroke(centre, 0.5), widths, "seam"))
         else:
-            pieces.append(Piece(stroke(centre - (1.4, 0), 0.13) + stroke(centre + (1.4, 0), 0.13), widths, "seam"))
+            aside = np.array((1.4, 0))
+            pieces.append(Piece(stroke(centre - aside, 0.13) + stroke(centre + aside, 0.13), widths, "seam"))
             spots = form.place(np.stack([np.zeros(9), np.arange(top + 4, top + 4 + 9 * 8.5, 8.5)], 1))
             pieces.append(Piece([ellipse(s, 0.62, 0.62) for s in spots if s[1] < hem - 3], widths, "button"))
     if cut.pockets and garment.kind == "shirt":
@@ -271,7 +282,7 @@ def _sleeve(garment: Garment, form: Form, i: int) -> list[Piece]:
     across = np.array([-along[1], along[0]]) * radii[-1]
     t = np.linspace(-1, 1, 7)[:, None]
     bow = 0.22 * radii[-1] * (1 - t**2) * along
-    if cut.trim or garment.kind in ("shirt", "jacket") and cut.sleeve > 0.6:
+    if cut.trim or (garment.kind in ("shirt", "jacket") and cut.sleeve > 0.6):
         depth = 3.2 if cut.sleeve > 0.6 else 1.8
         far, near = end + t * across + bow, end - depth * along + t * across * 1.01 + bow
         if cut.trim:
@@ -294,7 +305,7 @@ def _waistband(form: Form, widths: Torso, role: str) -> list[Piece]:
 def _trousers(garment: Garment, form: Form) -> list[Piece]:
     cut, b = garment.cut, form.body
     y = np.array([RISE, RISE + 6, HIP, CROTCH])
-    w = np.array([b.waist + 0.9, 0.5 * (b.waist + b.hip) + 1.1, b.hip + 1.0, b.hip + 1.2])
+    w = np.array([b.waist + 0.9, 0.5 * (b.waist + b.hip) + 0.3, b.hip + 0.7, b.hip + 1.1])
     widths = Torso(y, w, w)
     block = _sides(form, widths, [(0, RISE + 1.4), (w[0], RISE), (w[0], RISE)], 1)
     pieces, seams = [Piece([block], widths)], []
@@ -308,18 +319,13 @@ def _trousers(garment: Garment, form: Form) -> list[Piece]:
         )
         pieces.append(Piece(_tube(joints, radii, 0.12), surface))
         end = joints[-1]
-        line = [end + (t * radii[-1], -1.6 + 0.12 * radii[-1] * (1 - t * t)) for t in (-1, -0.5, 0, 0.5, 1)]
-        pieces.append(Piece(stroke(line, 0.15), surface, "seam"))
+        t = np.linspace(-1, 1, 5)
+        hem = end + np.stack([t * radii[-1], -1.6 + 0.12 * radii[-1] * (1 - t * t)], 1)
+        pieces.append(Piece(stroke(hem, 0.15), surface, "seam"))
         if cut.pockets:
             hip = w[1] - 1.0
-            seams += stroke(
-                form.place(
-                    smooth_line(
-                        [(side * 0.55 * hip, RISE + 3.4), (side * 0.8 * hip, RISE + 9), (side * (hip + 1.6), RISE + 12)]
-                    )
-                ),
-                0.16,
-            )
+            pocket = [(0.55 * hip, RISE + 3.4), (0.8 * hip, RISE + 9), (hip + 1.6, RISE + 12)]
+            seams += stroke(form.place(smooth_line(np.array(pocket) * (side, 1))), 0.16)
     seams += stroke(form.place([(0, RISE + 4), (0.2, CROTCH + 1)]), 0.18)
     seams += stroke(form.place(smooth_line([(2.6, RISE + 4), (2.6, RISE + 12), (0.3, RISE + 17)])), 0.12)
     pieces.append(Piece(seams, widths, "seam"))
@@ -332,7 +338,7 @@ def _skirt(garment: Garment, form: Form) -> list[Piece]:
     cut, b = garment.cut, form.body
     y = np.array([RISE, RISE + 6, HIP, CROTCH + 4, cut.hem])
     low = b.hip + 1.6 + cut.flare
-    w = np.array([b.waist + 0.9, 0.5 * (b.waist + b.hip) + 1.2, b.hip + 1.2, b.hip + 1.5 + 0.3 * cut.flare, low])
+    w = np.array([b.waist + 0.9, 0.5 * (b.waist + b.hip) + 0.3, b.hip + 0.8, b.hip + 1.4 + 0.3 * cut.flare, low])
     widths = _over_legs(form, y, w, cut.pleats)
     outline = _sides(form, widths, [(0, RISE + 1.4), (w[0], RISE), (w[0], RISE)], 1, wave=0.5 if cut.pleats else 0.0)
     return [Piece([outline], widths), *_waistband(form, widths, "trim" if cut.trim else "cloth")]
