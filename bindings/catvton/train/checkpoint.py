@@ -41,7 +41,7 @@ def checkpoints(folder: str | Path) -> list[Path]:
 
 
 def load(path: Path, course: dict[str, Any], weights: dict[str, torch.Tensor]) -> Checkpoint:
-    """Reads `path` for a run of `course` that trains `weights`; ValueError where it is of another run, or unreadable."""
+    """Reads `path` for a run of `course` that trains `weights`; ValueError where it is of another run or unreadable."""
     try:
         found = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged pickle fails in any way

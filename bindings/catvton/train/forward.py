@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from .._native import C
 
@@ -33,9 +33,18 @@ def training_forward(unet: C.UNet, device: torch.device, bf16: bool = False, rec
 
 
 def recomputing(unet: C.UNet, sample: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-    """unet(sample, timesteps), block by block under torch.utils.checkpoint."""
+    """unet(sample, timesteps), block by block under torch.utils.checkpoint.
+
+    Early stop is off: it is an exception of Python's thrown in the middle of an operator, and the engine's calls, being
+    plain C between us and torch, cannot carry it.
+    """
     if not torch.is_grad_enabled():
         return unet(sample, timesteps)
+    with set_checkpoint_early_stop(False):
+        return _in_blocks(unet, sample, timesteps)
+
+
+def _in_blocks(unet: C.UNet, sample: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
 
     def block(stage, *args):
         return checkpoint(stage, *args, use_reentrant=False, preserve_rng_state=False)  # the UNet draws nothing
@@ -49,5 +58,5 @@ def recomputing(unet: C.UNet, sample: torch.Tensor, timesteps: torch.Tensor) -> 
     h = block(unet.stage_mid, h, time)
     for index, resnets in enumerate(reversed(layers)):
         h = block(unet.stage_up, index, h, time, skips)
-        del skips[len(skips) - (resnets + 1) :]  # a new list would do, too: the block took a copy
+        skips = skips[: len(skips) - (resnets + 1)]  # a new list: the old one is the block's for its second pass
     return unet.stage_out(h)

@@ -207,7 +207,7 @@ class _Log:
                     rows = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= self.step]
             with replacing(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([COLUMNS, *rows])
-            self.file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (closed in __exit__)
+            self.file = open(self.path, "a", newline="", encoding="utf-8")
         return self
 
     def add(self, step: int, loss: float, rate: float, norm: float, seconds: float) -> None:

@@ -81,6 +81,6 @@ def tryon_loss(
 
 
 def joined_condition(masked_person: torch.Tensor, garment: torch.Tensor, dropped: torch.Tensor) -> torch.Tensor:
-    """[masked person | garment], zeros for the garment where `dropped` (bool [B]): what guidance calls unconditional."""
+    """[masked person | garment], zeros for the garment where `dropped` (bool [B]), as guidance has them."""
     kept = (~dropped).to(garment.dtype).view(-1, 1, 1, 1)
     return torch.cat([masked_person, garment * kept], 2)

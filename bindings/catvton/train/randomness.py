@@ -18,7 +18,7 @@ def generator(seed: int, stream: str, position: int) -> torch.Generator:
 
 
 def shuffled(seed: int, position: int, count: int) -> int:
-    """The item that comes at `position` when `count` items are gone through again and again, in a new order each time."""
+    """The item at `position` when `count` items are gone through again and again, in a new order each time."""
     epoch, place = divmod(position, count)
     return int(_permutation(seed, epoch, count)[place])
 

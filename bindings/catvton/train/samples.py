@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -75,7 +74,7 @@ class Wardrobe:
 
     def tryon_case(self, index: int) -> Sample:
         """The person, and a garment that it does not wear, with the exact truth."""
-        drawn, category = self._case(index)
+        drawn, _ = self._case(index)
         scene, truth = drawn.scene(self.size), drawn.truth(drawn.other, self.size)
         return {
             "person": _planes(np.asarray(scene.image)),
