@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -50,9 +51,8 @@ def train_from(args: argparse.Namespace) -> int:
             device = torch.device("cuda", processes.local_rank)
         data, held_out = sources(args)
         options = _loop_options(args)
-        task: Task = (_vae_task if args.what == "vae" else _tryon_task)(
-            args, data, held_out, device, processes, options
-        )
+        make = _vae_task if args.what == "vae" else _tryon_task
+        task: Task = make(args, data, held_out, device, processes, options)
         upkeep = Upkeep(
             Path(args.out), args.save_every, args.sheet_every, args.max_minutes, args.resume, not args.quiet
         )
@@ -75,10 +75,8 @@ def sources(args: argparse.Namespace) -> tuple[Source, Source | None]:
             continue
         on_missing = "skip" if args.skip_missing else "stop"
         training.append(Folder(name, args.size, "train", on_missing))
-        try:
+        with contextlib.suppress(FileNotFoundError, ValueError):  # no test split: no sheets from here
             held_out = held_out or Folder(name, args.size, "test", on_missing)
-        except (FileNotFoundError, ValueError):  # no test split: no sheets from here
-            pass
     return (training[0] if len(training) == 1 else Several(tuple(training))), held_out
 
 
@@ -139,9 +137,8 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
 def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
     for name in ("base", "vae", "attention", "from_scratch"):
         if getattr(args, name):
-            raise ValueError(
-                f"`catvton train vae` starts a small VAE from nothing: --{name.replace('_', '-')} has no use"
-            )
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")
     config = small_vae()
     vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
     pictures: Source | Shards = data

@@ -45,7 +45,6 @@ def recomputing(unet: C.UNet, sample: torch.Tensor, timesteps: torch.Tensor) -> 
 
 
 def _in_blocks(unet: C.UNet, sample: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-
     def block(stage, *args):
         return checkpoint(stage, *args, use_reentrant=False, preserve_rng_state=False)  # the UNet draws nothing
 

@@ -96,10 +96,14 @@ class _Run:
         )
         self.ema = EMA(task.weights, options.ema) if options.ema is not None else None
         self.course = {**asdict(options), **task.course, "processes": processes.world}
+        if options.schedule == "constant":
+            del self.course["steps"]  # such a run may be made longer
         self.step = self._resume()
 
     def go(self) -> int:
         options, upkeep = self.options, self.upkeep
+        if self.step == options.steps:
+            self._export()  # the run may have been killed between its last checkpoint and this
         began = time.monotonic()
         with _StopSignals() as stopped, _Log(upkeep.out / "log.csv", self.step, self.processes.is_first) as log:
             hidden = not (upkeep.progress and self.processes.is_first)
@@ -180,6 +184,9 @@ class _Run:
             ema=self.ema.shadows if self.ema else None,
         )
         checkpoints.save(self.folder, state)
+        self._export()
+
+    def _export(self) -> None:
         self._as_exported(lambda: self.task.export(self.upkeep.out))
 
     def _as_exported(self, action: Callable[[], None]) -> None:
