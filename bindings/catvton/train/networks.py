@@ -43,7 +43,7 @@ def small_vae() -> C.VAEConfig:
 
 
 def trained_names(config: C.UNetConfig, names: list[str], what: str) -> list[str]:
-    """The weights that `--train what` trains, as in the paper's ablation: 49.57 M, 223.28 M or all 815.57 M of SD 1.5's."""
+    """The weights that `--train what` trains, the paper's ablation: 49.57 M, 223.28 M or all 815.57 M of SD 1.5's."""
     if what == "attention":
         modules = tuple(f"{module}." for module in config.self_attentions)
         return [name for name in names if name.startswith(modules)]
