@@ -1,11 +1,10 @@
-"""diffusers' models as CatVTON uses them, the native models with the same weights, and how far apart two results are."""
+"""diffusers' models as CatVTON uses them, native ones with the same weights, and how far two results are apart."""
 
 from __future__ import annotations
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-
 from catvton._native import C
+from diffusers import AutoencoderKL, UNet2DConditionModel
 
 
 class SkipAttention:

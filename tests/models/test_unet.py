@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import (
@@ -13,8 +14,6 @@ from support import (
     unet_config,
     unet_weights,
 )
-
-from catvton._native import C
 
 HEAD_DIMS = (8, 20, 40, 80, 160)  # SD 1.5's are 40, 80, 160
 
@@ -239,5 +238,5 @@ def test_unfit_config_is_refused(field, value, message):
 
 
 def test_weights_of_something_else_are_named_so():
-    with pytest.raises(ValueError, match="not a UNet of the SD 1.5 family: it has no conv_in.weight"):
+    with pytest.raises(ValueError, match=r"not a UNet of the SD 1\.5 family: it has no conv_in\.weight"):
         C.UNetConfig.infer({"encoder.conv_in.weight": [16, 3, 3, 3]})

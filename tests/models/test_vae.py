@@ -2,11 +2,10 @@
 
 import pytest
 import torch
+from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import assert_close, diffusers_vae, native_vae, shapes, vae_config
-
-from catvton._native import C
 
 
 @st.composite
@@ -114,5 +113,5 @@ def test_unfit_config_is_refused(field, value, message):
 
 
 def test_weights_of_something_else_are_named_so():
-    with pytest.raises(ValueError, match="not an AutoencoderKL: it has no encoder.conv_in.weight"):
+    with pytest.raises(ValueError, match=r"not an AutoencoderKL: it has no encoder\.conv_in\.weight"):
         C.VAEConfig.infer({"conv_in.weight": [320, 9, 3, 3]})
