@@ -63,6 +63,9 @@ RULES = {
     ),
 }
 CATEGORIES = tuple(RULES)
+# What `cover` can add: limbs with their DensePose parts, and clothes.
+LIMBS = {"arms": ("upper arms", "forearms"), "legs": ("thighs", "lower legs"), "torso": ("torso",)}
+COVERABLE = (*LIMBS, "upper-clothes", "coat", "dress", "jumpsuits", "skirt", "pants")
 ACCESSORIES = ("hat", "glove", "sunglasses", "bag", "shoes", "scarf", "socks", "jewelry")
 
 
@@ -73,12 +76,15 @@ def agnostic(
     densepose: images.PictureLike | None = None,
     *,
     others: Mapping[str, images.PictureLike] | None = None,
+    cover: Iterable[str] = (),
 ) -> np.ndarray:
     """The mask of `category` (upper, lower, overall, inner, outer) as uint8 [H, W], 255 where the model may paint.
 
     atr, lip, densepose: label maps [H, W] of one size, as numbers (`labels.label_map` says what is read). With all
     three the result is the reference's; with fewer, a warning names what is lost.
     others: maps of other parsers by the name of their labels: {"cihp": ...}, {"fashn": ...}.
+    cover: parts that the garment will cover and the category would keep or miss: "arms" for long sleeves on bare arms,
+    "legs" and "pants" for a dress over trousers, or any clothes of `labels`. Hands, feet and face stay.
 
     Raises ValueError for an unknown category or parser, no map at all, maps of different sizes and unknown labels.
     """
@@ -91,7 +97,7 @@ def agnostic(
     _check_sizes({**{name: array for name, (array, _) in parsing.items()}, "densepose": dense})
     for loss in losses(category, parsing.keys(), dense is not None):
         warnings.warn(loss, stacklevel=2)
-    return _mask(RULES[category], parsing, dense)
+    return _mask(_covering(RULES[category], tuple(cover)), parsing, dense)
 
 
 def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepose: bool) -> list[str]:
@@ -115,6 +121,24 @@ def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepos
         also = "hands and feet count as arms and legs and may be repainted, and " if hands else ""
         lost.append(f"without a densepose map {also}the body under loose clothes is not known")
     return lost
+
+
+def _covering(rule: Rule, cover: tuple[str, ...]) -> Rule:
+    unknown = [part for part in cover if part not in COVERABLE]
+    if unknown:
+        raise ValueError(f"cover knows {', '.join(COVERABLE)}; got {', '.join(map(repr, unknown))}")
+
+    def rest(parts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(part for part in parts if part not in cover)
+
+    body = tuple(dense for part in cover for dense in LIMBS.get(part, ()))
+    return Rule(
+        clothes=(*rule.clothes, *cover),
+        body=(*rule.body, *body),
+        kept_body=rest(rule.kept_body),
+        kept_clothes=rest(rule.kept_clothes),
+        kept_unless_coats=rest(rule.kept_unless_coats),
+    )
 
 
 def _parsing_maps(sources: dict[str, images.PictureLike | None]) -> dict[str, tuple[np.ndarray, labels.LabelSet]]:
