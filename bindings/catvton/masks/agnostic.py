@@ -161,24 +161,18 @@ def _check_sizes(maps: dict[str, np.ndarray | None]) -> None:
 def _mask(rule: Rule, parsing: dict[str, tuple[np.ndarray, labels.LabelSet]], dense: np.ndarray | None) -> np.ndarray:
     # Without parsing, DensePose's own arms, legs and face stand in for it.
     maps = parsing or {"densepose": (dense, DENSEPOSE)}
-    shape = next(iter(maps.values()))[0].shape
-
-    def seen(*parts: str, by: Iterable[tuple[np.ndarray, labels.LabelSet]] = maps.values()) -> np.ndarray:
-        planes = [labels.plane(array, table, parts) for array, table in by]
-        return np.logical_or.reduce([np.zeros(shape, bool), *planes])
-
-    def dense_part(*parts: str) -> np.ndarray:
-        return np.zeros(shape, bool) if dense is None else labels.plane(dense, DENSEPOSE, parts)
-
-    face_by = [maps["lip"]] if "lip" in maps else maps.values()  # the reference trusts LIP's face alone
-    planes = {
-        "hands_and_feet": dense_part("hands", "feet") | seen("hands", "feet"),
-        "limbs": seen("arms", "legs"),
-        "face": seen("face", by=face_by),
-        "kept": seen(*rule.kept_body, *rule.kept_clothes, *ACCESSORIES, "hair")
-        | seen(*rule.kept_unless_coats, by=[m for m in maps.values() if "coat" in m[1]]),
-        "background": np.logical_and.reduce([labels.plane(a, table, ("background",)) for a, table in maps.values()]),
-        "body": dense_part(*rule.body),
-        "clothes": seen(*rule.clothes),
-    }
-    return C.image.agnostic_mask(**{name: plane.astype(np.uint8) for name, plane in planes.items()})
+    parts = np.zeros(next(iter(maps.values()))[0].shape, np.uint8)
+    for name, (array, labelled) in maps.items():
+        kept = (*rule.kept_body, *rule.kept_clothes, *ACCESSORIES, "hair")
+        means = {
+            "extremity": ("hands", "feet"),
+            "limb": ("arms", "legs"),
+            "face": ("face",) if name == "lip" or "lip" not in maps else (),  # the reference trusts LIP's face alone
+            "kept": (*kept, *rule.kept_unless_coats) if "coat" in labelled else kept,
+            "person": tuple(part for part in labelled if part != "background"),
+            "clothes": rule.clothes,
+        }
+        parts |= labels.bits(array, labelled, means)
+    if dense is not None:
+        parts |= labels.bits(dense, DENSEPOSE, {"extremity": ("hands", "feet"), "body": rule.body})
+    return C.image.agnostic_mask(parts)
