@@ -1,0 +1,160 @@
+"""The agnostic mask of a category, from label maps: the reference implementation's rule.
+
+Source: github.com/Zheng-Chong/CatVTON, model/cloth_masker.py. The table of the rule is here; its geometry is
+cpp/image/agnostic_mask.cpp. Given ATR, LIP and DensePose maps the result is the reference's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import images
+from .._native import C
+from . import labels
+from .labels import DENSEPOSE, PARSERS
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a category repaints and what it keeps."""
+
+    clothes: tuple[str, ...]  # repainted, in any parsing map
+    body: tuple[str, ...]  # repainted, of DensePose
+    kept_body: tuple[str, ...]
+    kept_clothes: tuple[str, ...]
+    kept_unless_coats: tuple[str, ...] = ()  # kept by maps that know coats: to others a coat is upper-clothes too
+
+
+RULES = {
+    "upper": Rule(
+        clothes=("upper-clothes", "coat", "dress", "jumpsuits"),
+        body=("torso", "upper arms", "forearms"),
+        kept_body=("legs",),
+        kept_clothes=("skirt", "pants"),
+    ),
+    "lower": Rule(
+        clothes=("pants", "skirt", "dress", "jumpsuits"),
+        body=("thighs", "lower legs"),
+        kept_body=("arms", "face"),
+        kept_clothes=("upper-clothes", "coat"),
+    ),
+    "overall": Rule(
+        clothes=("upper-clothes", "dress", "pants", "skirt", "coat", "jumpsuits"),
+        body=("torso", "thighs", "lower legs", "upper arms", "forearms"),
+        kept_body=(),
+        kept_clothes=(),
+    ),
+    "inner": Rule(
+        clothes=("upper-clothes",),
+        body=("torso",),
+        kept_body=("legs",),
+        kept_clothes=("dress", "coat", "skirt", "pants", "jumpsuits"),
+    ),
+    "outer": Rule(
+        clothes=("coat",),
+        body=("torso", "upper arms", "forearms"),
+        kept_body=("legs",),
+        kept_clothes=("dress", "pants", "skirt", "jumpsuits"),
+        kept_unless_coats=("upper-clothes",),
+    ),
+}
+CATEGORIES = tuple(RULES)
+ACCESSORIES = ("hat", "glove", "sunglasses", "bag", "shoes", "scarf", "socks", "jewelry")
+
+
+def agnostic(
+    category: str,
+    atr: images.PictureLike | None = None,
+    lip: images.PictureLike | None = None,
+    densepose: images.PictureLike | None = None,
+    *,
+    others: Mapping[str, images.PictureLike] | None = None,
+) -> np.ndarray:
+    """The mask of `category` (upper, lower, overall, inner, outer) as uint8 [H, W], 255 where the model may paint.
+
+    atr, lip, densepose: label maps [H, W] of one size, as numbers (`labels.label_map` says what is read). With all
+    three the result is the reference's; with fewer, a warning names what is lost.
+    others: maps of other parsers by the name of their labels: {"cihp": ...}, {"fashn": ...}.
+
+    Raises ValueError for an unknown category or parser, no map at all, maps of different sizes and unknown labels.
+    """
+    if category not in RULES:
+        raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, got {category!r}")
+    parsing = _parsing_maps({"atr": atr, "lip": lip} | dict(others or {}))
+    dense = None if densepose is None else labels.label_map(densepose, "densepose", DENSEPOSE)
+    if not parsing and dense is None:
+        raise ValueError("an agnostic mask needs at least one label map: atr, lip, densepose or others")
+    _check_sizes({**{name: array for name, (array, _) in parsing.items()}, "densepose": dense})
+    for loss in losses(category, parsing.keys(), dense is not None):
+        warnings.warn(loss, stacklevel=2)
+    return _mask(RULES[category], parsing, dense)
+
+
+def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepose: bool) -> list[str]:
+    """What a mask of `category` cannot know without further maps, as sentences; empty for the reference's three."""
+    rule, lost = RULES[category], []
+    if not parsers:
+        lost.append(
+            "without a parsing map (atr, lip, ...) the mask follows the bare body: clothes that stand off it, hair and "
+            "accessories are not seen"
+        )
+    else:
+        needed = dict.fromkeys((*rule.clothes, *rule.kept_clothes, *ACCESSORIES, "hair", "face"))
+        known = {part for parser in parsers for part in PARSERS[parser]}
+        missing = [part for part in needed if part not in known and part != "jewelry"]
+        if missing:
+            lost.append(
+                f"{' and '.join(parsers)} cannot tell {', '.join(missing)}: neither repainted nor kept on purpose"
+            )
+    if not has_densepose:
+        hands = not any("hands" in PARSERS[parser] for parser in parsers)
+        also = "hands and feet count as arms and legs and may be repainted, and " if hands else ""
+        lost.append(f"without a densepose map {also}the body under loose clothes is not known")
+    return lost
+
+
+def _parsing_maps(sources: dict[str, images.PictureLike | None]) -> dict[str, tuple[np.ndarray, labels.LabelSet]]:
+    maps = {}
+    for name, source in sources.items():
+        if name not in PARSERS:
+            raise ValueError(f"unknown label set {name!r}; known are {', '.join(PARSERS)}")
+        if source is not None:
+            maps[name] = (labels.label_map(source, name, PARSERS[name]), PARSERS[name])
+    return maps
+
+
+def _check_sizes(maps: dict[str, np.ndarray | None]) -> None:
+    sizes = {name: f"{array.shape[1]}x{array.shape[0]}" for name, array in maps.items() if array is not None}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"label maps must have one size, got {listed}; resize them with nearest, never with blending")
+
+
+def _mask(rule: Rule, parsing: dict[str, tuple[np.ndarray, labels.LabelSet]], dense: np.ndarray | None) -> np.ndarray:
+    # Without parsing, DensePose's own arms, legs and face stand in for it.
+    maps = parsing or {"densepose": (dense, DENSEPOSE)}
+    shape = next(iter(maps.values()))[0].shape
+
+    def seen(*parts: str, by: Iterable[tuple[np.ndarray, labels.LabelSet]] = maps.values()) -> np.ndarray:
+        planes = [labels.plane(array, table, parts) for array, table in by]
+        return np.logical_or.reduce([np.zeros(shape, bool), *planes])
+
+    def dense_part(*parts: str) -> np.ndarray:
+        return np.zeros(shape, bool) if dense is None else labels.plane(dense, DENSEPOSE, parts)
+
+    face_by = [maps["lip"]] if "lip" in maps else maps.values()  # the reference trusts LIP's face alone
+    planes = {
+        "hands_and_feet": dense_part("hands", "feet") | seen("hands", "feet"),
+        "limbs": seen("arms", "legs"),
+        "face": seen("face", by=face_by),
+        "kept": seen(*rule.kept_body, *rule.kept_clothes, *ACCESSORIES, "hair")
+        | seen(*rule.kept_unless_coats, by=[m for m in maps.values() if "coat" in m[1]]),
+        "background": np.logical_and.reduce([labels.plane(a, table, ("background",)) for a, table in maps.values()]),
+        "body": dense_part(*rule.body),
+        "clothes": seen(*rule.clothes),
+    }
+    return C.image.agnostic_mask(**{name: plane.astype(np.uint8) for name, plane in planes.items()})
