@@ -85,7 +85,6 @@ def test_no_folder_of_the_build_machine_is_searched(binary):
 
 def test_nothing_of_ours_or_of_libraries_inside_is_exported(binary):
     """Another pybind11 module or OpenCV in the same process must not meet our symbols."""
-    mangled = "\n".join(name for _, name in dynamic_symbols(binary, "--defined-only"))
-    assert "PyInit__C" in mangled
-    functions = subprocess.run(["c++filt"], input=mangled, check=True, capture_output=True, text=True).stdout
-    assert not re.findall(r"^(?!typeinfo|vtable).*\b(?:cv|pybind11|catvton)::.*\(.*$", functions, re.MULTILINE)
+    names = [name for _, name in dynamic_symbols(binary, "--defined-only")]
+    assert "PyInit__C" in names
+    assert not [name for name in names if re.match(r"_ZNK?(2cv|8pybind11|7catvton)", name)]
