@@ -105,7 +105,7 @@ class Fabric:
             first=first,
             second=second,
             third=partner(rng, second),
-            period=rng.uniform(3.6, 11.0) if name != "dots" else rng.uniform(3.6, 8.0),
+            period=rng.uniform(5.0, 13.0) if name != "dots" else rng.uniform(5.0, 10.0),
             duty=rng.uniform(0.3, 0.6),
             angle=rng.choice((0.0, 0.0, 0.0, 90.0, 90.0, 45.0, -45.0)),
             phase=rng.random(),

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from . import labels as L
+from .bare import paint_arm
 from .canvas import Canvas, Patch, cover, soften
 from .cloth import Creases, paint_piece
 from .figure import Figure, check_size, figure_of
@@ -77,7 +78,7 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
     top = order[-1] if order[-1] != "lower" else "upper"
     for i, side in enumerate((-1, 1)):
         _arm_shadow(canvas, figure, i)
-        figure.paint_arm(canvas, i)
+        paint_arm(canvas, person, form, i)
         pieces = cuts[top][1].arms.get(side, [])
         if pieces:
             paint(top, pieces)
