@@ -72,7 +72,7 @@ def fleshed(joints: np.ndarray, radii: np.ndarray, swell: float) -> tuple[np.nda
 
 def torso_outline(form: Form) -> np.ndarray:
     b = form.body
-    right = [(0, -4.5), (b.neck - 0.2, -4.6), (b.neck + 0.7, -2.6), (b.neck + 3.6, -0.7),
+    right = [(0, -3.0), (b.neck - 1.4, -3.1), (b.neck + 0.8, -2.2), (b.neck + 3.4, -0.8),
              (b.shoulder - 2.0, 2.6), (b.shoulder - 0.4, 6.5), (b.chest, UNDERARM),
              (b.waist, WAIST), (b.hip, HIP), (b.hip * 0.97, 62.0), (0, 69.0)]  # fmt: skip
     return form.place(smooth(mirrored(right)))

@@ -88,8 +88,9 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
 
 def _arm_shadow(canvas: Canvas, figure: Figure, i: int) -> None:
     """An arm's soft shadow on what lies behind it; from the bare arm, so that every garment gets the same."""
-    joints, radii = figure.form.arms[i], figure.form.arm_radii
-    patch = cover(limb(joints, radii + 0.6), figure.camera)
+    shoulder, elbow, wrist = figure.form.arms[i]
+    below = shoulder + 0.4 * (elbow - shoulder)  # the shoulder itself grows out of the torso and throws no shadow on it
+    patch = cover(limb([below, elbow, wrist], figure.form.arm_radii + 0.6), figure.camera)
     if patch is None:
         return
     s = figure.camera.scale
