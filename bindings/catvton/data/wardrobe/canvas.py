@@ -139,6 +139,8 @@ class Canvas:
 
 def lit(colour, shade: np.ndarray, tint=(1.04, 1.0, 0.92)) -> np.ndarray:
     """`colour` ([3] or [h, w, 3]) under `shade` [h, w] (1 = as it is, lower = in shadow, higher = towards white)."""
-    colour = np.asarray(colour, np.float32)
-    shade = shade[..., None].astype(np.float32)
-    return colour * (1 + np.minimum(shade - 1, 0) * np.asarray(tint, np.float32)) + np.maximum(shade - 1, 0) * 150
+    colour, shade = np.asarray(colour, np.float32), shade[..., None].astype(np.float32) - 1
+    out = np.minimum(shade, 0) * (colour * np.asarray(tint, np.float32))
+    out += colour
+    out += np.maximum(shade, 0) * 150
+    return out
