@@ -7,18 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
 from catvton._native import C
 from catvton.train.export import save_unet, save_vae
 from catvton.train.networks import fresh_unet, fresh_vae
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny_unet_config():

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from catvton.data.wardrobe import case
 from catvton.train.cli import main
 from catvton.train.randomness import shuffled
 from catvton.train.samples import Folder, Several, Wardrobe
 from catvton.train.shards import ITEMS, Shards
+from PIL import Image
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def test_unreadable_picture_is_named_and_nothing_half_written(viton_hd, tmp_path
 def test_mask_of_another_size_than_its_person_is_refused(viton_hd):
     path = viton_hd / "train" / "agnostic-mask" / "00000_00_mask.png"
     Image.open(path).resize((24, 32)).save(path)
-    with pytest.raises(ValueError, match="is 24x32, its person .* is 48x64"):
+    with pytest.raises(ValueError, match=r"is 24x32, its person .* is 48x64"):
         Folder(str(viton_hd), (64, 48)).sample(0)
 
 

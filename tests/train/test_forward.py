@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from catvton.train.forward import recomputing, training_forward
 
 

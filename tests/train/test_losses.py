@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from diffusers import DDPMScheduler
-from diffusers.training_utils import compute_dream_and_update_latents, compute_snr
-
 from catvton._native import C
 from catvton.train.losses import LossOptions, add_noise, joined_condition, noise_loss, rectified, tryon_loss
+from diffusers import DDPMScheduler
+from diffusers.training_utils import compute_dream_and_update_latents, compute_snr
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +137,9 @@ def test_unet_sees_what_it_sees_in_a_tryon(tiny_unet, tiny_vae, alphas):
             seen.append(sample)
             return sample[:, :4]
 
-        # At timestep 0 of a schedule without noise, the noisy latents are the clean ones.
-        tryon_loss(
-            unet, draws[2], torch.zeros_like(draws[2]), torch.tensor([0]), torch.ones(1),
-            torch.nn.functional.interpolate(mask, scale_factor=1 / 8), joined_condition(*encoded, torch.tensor([dropped])),
-            LossOptions(),
-        )  # fmt: skip
+        # A schedule without noise: the noisy latents are the clean ones.
+        latent_mask = torch.nn.functional.interpolate(mask, scale_factor=1 / 8)
+        condition = joined_condition(*encoded, torch.tensor([dropped]))
+        no_noise, start = torch.zeros_like(draws[2]), torch.tensor([0])
+        tryon_loss(unet, draws[2], no_noise, start, torch.ones(1), latent_mask, condition, LossOptions())
         torch.testing.assert_close(seen[0][0], want, rtol=0, atol=1e-6)

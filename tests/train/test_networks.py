@@ -3,10 +3,8 @@
 import math
 
 import pytest
-
 from catvton._native import C
 from catvton.train.networks import TRAINED, fresh_unet, fresh_vae, small_unet, small_vae, trained_names
-
 
 # The paper's ablation (arXiv 2407.15886, table 4): 49.57 M, 267.24 M and, without cross-attention, 815.57 M. Its number
 # for the transformer blocks still counts the cross-attentions, 43.96 M, which CatVTON does not use.

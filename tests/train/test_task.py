@@ -4,7 +4,6 @@ import csv
 
 import pytest
 import torch
-
 from catvton import weights
 from catvton._native import C
 from catvton.train.cli import main

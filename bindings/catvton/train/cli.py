@@ -29,12 +29,8 @@ SHEET_CASES = 6
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out parsed arguments; returns the exit status. A user's mistake is one line on stderr."""
-    try:
-        steps = train_from(args)
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """Carry out parsed arguments; returns the exit status. Raises ValueError, OSError, FloatingPointError."""
+    steps = train_from(args)
     if steps < args.steps:
         print(f"stopped after step {steps} of {args.steps}; go on with --resume")
     return 0
@@ -158,7 +154,11 @@ def _is_plain(value) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="catvton train")
     add_arguments(parser)
-    return run(parser.parse_args(arguments))
+    try:
+        return run(parser.parse_args(arguments))
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, FloatingPointError) else 2
 
 
 if __name__ == "__main__":
