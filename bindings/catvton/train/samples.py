@@ -34,7 +34,7 @@ class Source(Protocol):
     def sample(self, index: int) -> Sample: ...
 
     def tryon_case(self, index: int) -> Sample:
-        """person, garment, mask, truth, and area where it is known."""
+        """person, garment, mask, truth; area and swapped where they are known."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,17 @@ class Wardrobe:
         }
 
     def tryon_case(self, index: int) -> Sample:
-        """The person, and a garment that it does not wear, with the exact truth."""
-        drawn, _ = self._case(index)
+        """The person, and a garment that it does not wear, with the exact truth; `swapped` is the truth of yet another,
+        the garment that the next case of its category tries on."""
+        drawn, category = self._case(index)
         scene, truth = drawn.scene(self.size), drawn.truth(drawn.other, self.size)
+        swapped = case(self.seed, index + len(self.categories), self.split, category).other
         return {
             "person": _planes(np.asarray(scene.image)),
             "garment": _planes(np.asarray(drawn.other.flat(self.size))),
             "mask": _binary(np.asarray(scene.agnostic_mask(drawn.outfit.mask_category(drawn.other)))),
             "truth": _planes(np.asarray(truth.image)),
+            "swapped": _planes(np.asarray(drawn.truth(swapped, self.size).image)),
             "area": torch.from_numpy(truth.garment_area(drawn.other)[None].astype(np.uint8)),
         }
 
