@@ -40,6 +40,12 @@ def checkpoints(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("step-*.pt"))
 
 
+def drop_unfinished(folder: str | Path) -> None:
+    """Removes what killed writes left behind; only for a run's one writer."""
+    for part in Path(folder).glob(".step-*.pt"):
+        part.unlink()
+
+
 def load(path: Path, course: dict[str, Any], weights: dict[str, torch.Tensor]) -> Checkpoint:
     """Reads `path` for a run of `course` that trains `weights`; ValueError where it is of another run or unreadable."""
     try:

@@ -77,12 +77,12 @@ def sources(args: argparse.Namespace) -> tuple[Source, Source | None]:
 
 
 def _loop_options(args: argparse.Namespace) -> LoopOptions:
-    is_fresh = args.what == "vae" or args.from_scratch
+    usual = 5e-4 if args.what == "vae" or args.from_scratch else 1e-5
     return LoopOptions(
         steps=args.steps,
         batch_size=args.batch_size,
         accumulate=args.accumulate,
-        learning_rate=args.learning_rate or (5e-4 if is_fresh else 1e-5),
+        learning_rate=usual if args.learning_rate is None else args.learning_rate,
         schedule=args.schedule,
         warmup=args.warmup,
         betas=(0.9, 0.995) if args.what == "vae" else (0.9, 0.999),

@@ -158,6 +158,8 @@ class _Run:
         return self.upkeep.max_minutes is not None and seconds > 60 * self.upkeep.max_minutes
 
     def _resume(self) -> int:
+        if self.processes.is_first:
+            checkpoints.drop_unfinished(self.folder)
         found = checkpoints.checkpoints(self.folder)
         if not found:
             return 0

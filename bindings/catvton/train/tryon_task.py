@@ -61,6 +61,7 @@ class TryOnTask:
         self.unet, self.vae, self.scheduler = unet, vae, scheduler
         self.data, self.held_out, self.options, self.seed = data, held_out, options, seed
         self.device = unet.parameters["conv_in.weight"].device
+        self._completed: set[Path] = set()  # folders that hold what does not train
         names = trained_names(unet.config, list(unet.parameters), options.train)
         self.weights = {name: unet.parameters[name].requires_grad_() for name in names}
         self.forward = training_forward(unet, self.device, options.bf16, options.recompute)
@@ -129,8 +130,10 @@ class TryOnTask:
             weights.save_attention(self.unet, folder / "attention" / "model.safetensors", kind="masked")
             return
         save_unet(self.unet, folder / "unet", self.options.export_dtype)
-        save_vae(self.vae, folder / "vae", self.vae.config.scaling_factor, self.options.export_dtype)
-        save_scheduler(self.scheduler, folder / "scheduler")
+        if folder not in self._completed:  # VAE and scheduler never change
+            save_vae(self.vae, folder / "vae", self.vae.config.scaling_factor, self.options.export_dtype)
+            save_scheduler(self.scheduler, folder / "scheduler")
+            self._completed.add(folder)
 
     def _encode(self, index: int) -> dict[str, torch.Tensor]:
         return encode(self.vae, self.data.sample(index), self.device)
@@ -142,5 +145,5 @@ def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
 
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {list(tensor.shape)} {float(tensor.detach().double().abs().sum()):.9e}\n".encode())
+        digest.update(f"{name} {list(tensor.shape)} {float(tensor.detach().cpu().double().abs().sum()):.9e}\n".encode())
     return digest.hexdigest()[:16]
