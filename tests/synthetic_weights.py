@@ -18,9 +18,8 @@ import zlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-
 from catvton._native import C
+from safetensors.torch import save_file
 
 SCHEDULER = {
     "_class_name": "DDIMScheduler",
@@ -127,7 +126,9 @@ def _write_parts(folder: Path, tiny: bool, mask_free: bool, dtype: torch.dtype, 
                 trained[C.names.published_attention_name(index, weight)] = values(f"attention.{key}", shape, seed)
     attention = folder / "mix-48k-1024" / "attention"
     attention.mkdir(parents=True)
-    kind = {METADATA_KEY: "mask-free"} if mask_free else {}  # the masked file is the published one, to the byte of its size
+    kind = (
+        {METADATA_KEY: "mask-free"} if mask_free else {}
+    )  # the masked file is the published one, to the byte of its size
     save_file(trained, attention / "model.safetensors", metadata={"format": "pt"} | kind)
 
 
