@@ -1,4 +1,4 @@
-"""Opening files of weights: what tensors they hold, and the tensors themselves, memory-mapped.
+"""Files of weights: opened, to see what they hold and read tensors from them memory-mapped; and written.
 
 The format is told from a file's first bytes, never from its name: users rename. Parsing is safetensors' and torch's
 own; pickles are read with weights_only=True, so that a file cannot run code.
@@ -6,6 +6,7 @@ own; pickles are read with weights_only=True, so that a file cannot run code.
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -141,6 +143,19 @@ def open_weights(path: str | Path) -> WeightsFile:
     raise WeightsError(
         f"{path} is neither a safetensors nor a PyTorch file (it begins with {start[:8]!r}): download it again."
     )
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes a .safetensors file, which appears under its name only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
+        temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
