@@ -97,13 +97,13 @@ class SafetensorsFile(WeightsFile):
 
 class TorchFile(WeightsFile):
     def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
-        state = _torch_load(self.path)
+        state = _torch_load(self.path, mmap=True)
         return {key: state[key] for key in keys}
 
 
 @dataclass(frozen=True)
-class LegacyTorchFile(WeightsFile):
-    """As torch before 1.6 wrote it, which cannot be mapped: read whole, once."""
+class UnmappedTorchFile(WeightsFile):
+    """One that torch cannot map, read whole, once: as torch before 1.6 wrote it, or named like a safetensors file."""
 
     state: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
@@ -171,12 +171,25 @@ def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
 
 
 def _open_torch(path: Path, start: bytes) -> WeightsFile:
-    if start.startswith(b"PK") and not zipfile.is_zipfile(path):
-        raise WeightsError(f"{path} is a truncated PyTorch file of {path.stat().st_size:,} bytes: download it again.")
-    state = _torch_load(path)
-    if start.startswith(b"PK"):
+    zipped = start.startswith(b"PK")
+    if zipped:
+        _check_zip(path)
+    mmap = zipped and path.suffix != ".safetensors"  # torch takes the suffix for the format, from 2.14 on
+    state = _torch_load(path, mmap=mmap)
+    if mmap:
         return TorchFile(path, _torch_entries(state))
-    return LegacyTorchFile(path, _torch_entries(state), state=state)
+    return UnmappedTorchFile(path, _torch_entries(state), state=state)
+
+
+def _check_zip(path: Path) -> None:
+    """Checks the checksums of what says which tensor lies where; torch itself does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if "/data/" not in name:
+                    archive.read(name)
+    except Exception as error:  # BadZipFile, and whatever damaged fields lead to
+        raise WeightsError(f"{path} is a damaged or truncated PyTorch file ({error}): download it again.") from error
 
 
 class _Leftover:
@@ -192,11 +205,10 @@ class _Leftover:
         pass
 
 
-def _torch_load(path: Path) -> dict[str, torch.Tensor]:
-    mmap = zipfile.is_zipfile(path)
+def _torch_load(path: Path, *, mmap: bool) -> dict[str, torch.Tensor]:
     try:
-        with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]):
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]), open(path, "rb") as file:
+            state = torch.load(path if mmap else file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         reason = str(error).split("\n")[0]
         raise WeightsError(
