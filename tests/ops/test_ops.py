@@ -1,7 +1,8 @@
 """Every wrapped ATen operator against torch's own: the same kernel runs, so results are equal bit for bit.
 
 Each case holds the tensors' shapes, the other arguments, the native call and torch's. It runs in three dtypes, inside
-and outside inference mode (a boxed call can work in one and fail in the other), on `meta`, and backwards where it trains.
+and outside inference mode (a boxed call can work in one and fail in the other), on `meta`, and backwards where it
+trains.
 """
 
 from dataclasses import dataclass

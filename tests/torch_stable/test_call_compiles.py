@@ -84,7 +84,7 @@ def test_what_is_not_boxable_does_not_compile(tmp_path):
     assert result.returncode != 0
     assert result.stderr.count("pass int64_t, double, bool, std::string") >= len(NOT_BOXABLE)
     refused = {int(line) for line in re.findall(r"probe\.cpp:(\d+)", result.stderr)}
-    assert refused == set(range(FIRST, FIRST + len(NOT_BOXABLE)))
+    assert refused >= set(range(FIRST, FIRST + len(NOT_BOXABLE)))
 
 
 def test_one_wrong_argument_among_right_ones_does_not_compile(tmp_path):
