@@ -11,7 +11,7 @@ from hypothesis import settings
 settings.register_profile("conformance", derandomize=True, deadline=None, database=None)
 settings.load_profile("conformance")
 
-# The tensors here are small: on busy cores, threads waiting for each other take twenty times as long as one alone.
+# The tests' models are small: on a busy machine, threads would spend their time waiting for each other.
 torch.set_num_threads(1)
 
 
