@@ -51,7 +51,10 @@ stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a 
 	rm -rf bindings/catvton/_C
 	$(PYTHON) -c "import torch; from pybind11_stubgen import main; main()" \
 	  catvton._C --output-dir bindings --enum-class-locations Spelling:catvton._C.names
-	$(PYTHON) -m ruff check --quiet --fix bindings/catvton/_C
+	sed -i -E 's/typing\.SupportsInt \| typing\.SupportsIndex/int/g; s/typing\.SupportsFloat \| typing\.SupportsIndex/float/g' \
+	  bindings/catvton/_C/*.pyi
+	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
+	$(PYTHON) -m ruff check --quiet --fix --unsafe-fixes bindings/catvton/_C
 	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
 
 .PHONY: format
