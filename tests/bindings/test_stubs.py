@@ -1,4 +1,4 @@
-"""The type stubs in the package list what the native module has: no name more, no name less. `make stubs` writes them."""
+"""The type stubs list what the native module has: no name more, no name less. `make stubs` writes them."""
 
 from __future__ import annotations
 

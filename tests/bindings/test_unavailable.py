@@ -1,4 +1,4 @@
-"""`import catvton` always succeeds; what is missing is said at the first use. Each case in an interpreter of its own."""
+"""`import catvton` always succeeds; what is missing is said at first use. Each case in an interpreter of its own."""
 
 from __future__ import annotations
 
