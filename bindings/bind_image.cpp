@@ -1,7 +1,7 @@
 // cpp/image on numpy arrays: uint8 [H, W] or [H, W, C]. A result has its input's number of dimensions.
 #include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 
+#include "bindings.h"
 #include "image/agnostic_mask.h"
 #include "image/blend.h"
 #include "image/morphology.h"

@@ -11,5 +11,6 @@ void bind_weights(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
 void bind_sampling(pybind11::module_& m);
 void bind_tryon(pybind11::module_& m);
+void bind_image(pybind11::module_& m);
 
 }  // namespace catvton::bindings

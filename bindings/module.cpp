@@ -11,4 +11,5 @@ PYBIND11_MODULE(_C, m) {
   catvton::bindings::bind_models(m);
   catvton::bindings::bind_sampling(m);
   catvton::bindings::bind_tryon(m);
+  catvton::bindings::bind_image(m);
 }

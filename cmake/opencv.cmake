@@ -15,9 +15,9 @@ if(OPENCV_CORE_ARCHIVE AND OPENCV_IMGPROC_ARCHIVE AND CMAKE_SYSTEM_NAME STREQUAL
     ${OPENCV_IMGPROC_ARCHIVE} ${OPENCV_CORE_ARCHIVE} ZLIB::ZLIB
     -Wl,--exclude-libs,ALL  # OpenCV's names stay inside: another OpenCV in the process is not disturbed
     -Wl,--gc-sections)
-  set(CATVTON_OPENCV_STANDINS ${CMAKE_CURRENT_SOURCE_DIR}/cpp/image/opencv_standins.cpp)
+  set(CATVTON_OPENCV_UNUSED)
 else()
   message(STATUS "catvton: no static OpenCV beside ${opencv_core_file}; the module will need OpenCV's shared libraries")
   target_link_libraries(catvton_opencv INTERFACE opencv_imgproc opencv_core)
-  set(CATVTON_OPENCV_STANDINS)
+  set(CATVTON_OPENCV_UNUSED ${CMAKE_CURRENT_SOURCE_DIR}/cpp/image/opencv_standins.cpp)
 endif()

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from . import images
-from ._native import image as native
+from ._native import C
 
 Fit = Literal["pad", "crop", "stretch"]
 Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are outside, as in Pillow
@@ -52,7 +52,7 @@ class Placement:
         """uint8 [H, W] or [H, W, C] of the source's size -> the same of the target's size, padded with `background`."""
         left, top, right, bottom = self.box
         x0, y0, x1, y1 = self.inner
-        part = native.resample_lanczos(picture[top:bottom, left:right], y1 - y0, x1 - x0)
+        part = C.image.resample_lanczos(picture[top:bottom, left:right], y1 - y0, x1 - x0)
         if self.inner == (0, 0, *self.target):
             return part
         out = np.full((self.target[1], self.target[0], *picture.shape[2:]), background, np.uint8)
@@ -63,7 +63,7 @@ class Placement:
         """uint8 [H, W, C] of the target's size -> what belongs into `box` of the source, [box height, box width, C]."""
         left, top, right, bottom = self.box
         x0, y0, x1, y1 = self.inner
-        return native.resample_lanczos(picture[y0:y1, x0:x1], bottom - top, right - left)
+        return C.image.resample_lanczos(picture[y0:y1, x0:x1], bottom - top, right - left)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def prepare(
         return Preparation(person_f32, garment_f32, None, None, None, placement)
     mask_u8 = mask_of_size(mask, placement.source)
     images.check_mask(mask_u8)
-    mask_u8 = native.gaussian_blur_pillow(placement.apply(mask_u8, background=0), mask_blur)
+    mask_u8 = C.image.gaussian_blur_pillow(placement.apply(mask_u8, background=0), mask_blur)
     if not (mask_u8 >= 128).any():
         raise ValueError(f"nothing is left of the mask after fit={fit!r} to {width}x{height}; use fit='pad'")
     mask_f32 = binarize(mask_u8)
@@ -132,7 +132,7 @@ def mask_of_size(mask: images.PictureLike, size: tuple[int, int], name: str = "m
             f"{name} is {array.shape[1]}x{array.shape[0]}, the person {size[0]}x{size[1]}; the mask is resized",
             stacklevel=3,
         )
-        array = native.resample_lanczos(array, size[1], size[0])
+        array = C.image.resample_lanczos(array, size[1], size[0])
     return array
 
 

@@ -1,7 +1,6 @@
 """The agnostic mask against the reference's, step by step and as a whole."""
 
 import pytest
-
 from catvton import masks
 
 SIZES = ["384x512", "300x400"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from catvton._native import image as native
+from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -36,7 +36,7 @@ sizes = st.one_of(st.integers(1, 9), st.integers(1, 300))
 @given(sizes, sizes, sizes, sizes, st.sampled_from(sorted(CHANNELS)), st.integers(0, 9))
 def test_equals_pillow(height, width, new_height, new_width, mode, seed):
     picture = noise(height, width, mode, seed)
-    got = native.resample_lanczos(picture, new_height, new_width)
+    got = C.image.resample_lanczos(picture, new_height, new_width)
     np.testing.assert_array_equal(got, pillow(picture, new_height, new_width))
 
 
@@ -53,7 +53,7 @@ def test_equals_pillow(height, width, new_height, new_width, mode, seed):
 )
 def test_equals_pillow_for_long_sides(mode, size, new_size):
     picture = noise(*size, mode)
-    np.testing.assert_array_equal(native.resample_lanczos(picture, *new_size), pillow(picture, *new_size))
+    np.testing.assert_array_equal(C.image.resample_lanczos(picture, *new_size), pillow(picture, *new_size))
 
 
 @pytest.mark.parametrize("item", ["noise", "noiseL"])
@@ -61,16 +61,16 @@ def test_equals_pillow_for_long_sides(mode, size, new_size):
 def test_equals_the_reference(golden, item, width, height):
     picture, want = golden(f"in/{item}"), golden(f"lanczos/{item}_{width}x{height}")
     if width > picture.shape[1] and height < picture.shape[0]:  # made by a Pillow that takes the height first here
-        got = native.resample_lanczos(np.ascontiguousarray(picture.swapaxes(0, 1)), width, height).swapaxes(0, 1)
+        got = C.image.resample_lanczos(np.ascontiguousarray(picture.swapaxes(0, 1)), width, height).swapaxes(0, 1)
     else:
-        got = native.resample_lanczos(picture, height, width)
+        got = C.image.resample_lanczos(picture, height, width)
     np.testing.assert_array_equal(got, want)
 
 
 def test_refuses_sizes_without_pixels():
     with pytest.raises(ValueError, match="cannot resample 5x4 to 3x0"):
-        native.resample_lanczos(np.zeros((4, 5), np.uint8), 0, 3)
+        C.image.resample_lanczos(np.zeros((4, 5), np.uint8), 0, 3)
     with pytest.raises(ValueError, match="cannot resample 0x4"):
-        native.resample_lanczos(np.zeros((4, 0), np.uint8), 2, 2)
+        C.image.resample_lanczos(np.zeros((4, 0), np.uint8), 2, 2)
     with pytest.raises(ValueError, match="1 to 4 channels, got 5"):
-        native.resample_lanczos(np.zeros((4, 4, 5), np.uint8), 2, 2)
+        C.image.resample_lanczos(np.zeros((4, 4, 5), np.uint8), 2, 2)

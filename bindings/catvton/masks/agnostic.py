@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import images
-from .._native import image as native
+from .._native import C
 from . import labels
 from .labels import DENSEPOSE, PARSERS
 
@@ -157,4 +157,4 @@ def _mask(rule: Rule, parsing: dict[str, tuple[np.ndarray, labels.LabelSet]], de
         "body": dense_part(*rule.body),
         "clothes": seen(*rule.clothes),
     }
-    return native.agnostic_mask(**{name: plane.astype(np.uint8) for name, plane in planes.items()})
+    return C.image.agnostic_mask(**{name: plane.astype(np.uint8) for name, plane in planes.items()})
