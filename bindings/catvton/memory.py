@@ -11,10 +11,12 @@ rounding and reserve of torch's caching allocator. On CUDA expect some hundred M
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._native import C
@@ -103,14 +105,15 @@ def recorded_peak(run: Callable[[], Any], existing: Iterable[torch.Tensor] = ())
 
 def peak_resident() -> int | None:
     """The most physical memory that this process ever held, in bytes; None where the system does not tell."""
-    import sys
-
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux; getrusage would tell the parent's peak here if that was larger
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows
         return None
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 @lru_cache(maxsize=1)
