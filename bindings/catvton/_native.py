@@ -1,7 +1,7 @@
 """The door to the native module: `from catvton._native import C`, then `C.UNet(...)`.
 
-Where the binary or torch is missing, importing still succeeds, and the first use raises an ImportError that says why and
-what to do: a notebook or ComfyUI must start even then.
+Where the binary or torch is missing, importing still succeeds, and the first use raises an ImportError that says why
+and what to do: a notebook or ComfyUI must start even then.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _load():
         from . import _C
     except ImportError as error:
         return _Unavailable(
-            f"catvton's native module could not be loaded ({error}). Reinstall catvton-native for this Python, or build it: "
-            "pip install --no-build-isolation catvton-native (needs a C++20 compiler, and torch >= 2.13 while building)."
+            f"catvton's native module could not be loaded ({error}). Reinstall catvton-native for this Python, or "
+            "build it: pip install --no-build-isolation catvton-native (needs a C++20 compiler and torch >= 2.13)."
         )
     return _C
 

@@ -1,0 +1,204 @@
+"""Try-on: the model as an object that takes pictures and gives pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import noise as noises
+from . import weights
+from ._native import C
+from .devices import resolve_device, resolve_dtype
+from .images import PictureLike
+from .pairs import Pair, Settings, pairs_of
+from .preparation import Fit, prepare
+from .results import Result, like
+
+OnStep = Callable[[int, int, torch.Tensor], Any]  # steps done, steps in all, joined latents
+Tap = Callable[[str, torch.Tensor], Any]
+
+
+@dataclass(frozen=True)
+class TryOn:
+    """A CatVTON model: one UNet with only self-attention, one VAE.
+
+    >>> tryon = TryOn.load("models/catvton")
+    >>> tryon("person.jpg", "shirt.jpg", mask="mask.png").image
+
+    Threads may share an instance, or have their own: a call changes nothing in it.
+    """
+
+    unet: Any  # C.UNet
+    vae: Any  # C.VAE
+    scheduler: Any  # C.DDIMConfig
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        unet: str | Path | None = None,
+        vae: str | Path | None = None,
+        attention: str | Path | None = None,
+        scheduler: str | Path | None = None,
+        variant: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+    ) -> TryOn:
+        """The model in `folder`, or of files named one by one; what is named wins over what the folder holds.
+
+        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows.
+        unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
+        attention: CatVTON's trained self-attention. Without any, the base's own stays in: right for a base that already
+        holds the trained attention, a poor try-on otherwise.
+        variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
+        device: "auto" takes a GPU where torch has one. dtype: "auto" is float16 there and float32 on a CPU.
+
+        Published CatVTON weights are licensed CC BY-NC-SA 4.0: no commercial use.
+        Raises FileNotFoundError or ValueError naming file, tensor and fix.
+        """
+        device = resolve_device(device)
+        dtype = resolve_dtype(dtype, device)
+        files = weights.find(folder, unet=unet, vae=vae, attention=attention, scheduler=scheduler, variant=variant)
+        model = cls(
+            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device),
+            vae=weights.load_vae(files.vae, dtype=dtype, device=device),
+            scheduler=weights.load_scheduler(files.scheduler),
+        )
+        C.is_masked(model.unet.config, model.vae.config)  # a base of neither kind is refused here, not at first use
+        return model
+
+    @property
+    def masked(self) -> bool:
+        """True: needs a mask (9-channel UNet). False: mask-free (8 channels)."""
+        return C.is_masked(self.unet.config, self.vae.config)
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.parameters["conv_in.weight"].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.parameters["conv_in.weight"].dtype
+
+    def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> TryOn:
+        """The same model on another device or in another dtype; itself where nothing changes."""
+        device = self.device if device is None else resolve_device(device)
+        dtype = self.dtype if dtype is None else resolve_dtype(dtype, device)
+        if (device, dtype) == (self.device, self.dtype):
+            return self
+        return TryOn(weights.to(self.unet, dtype, device), weights.to(self.vae, dtype, device), self.scheduler)
+
+    def __call__(
+        self,
+        person: PictureLike | Sequence[PictureLike],
+        garment: PictureLike | Sequence[PictureLike],
+        mask: PictureLike | Sequence[PictureLike] | None = None,
+        *,
+        steps: int = 50,
+        guidance: float = 2.5,
+        eta: float = 1.0,
+        seed: int | None = None,
+        height: int = 1024,
+        width: int = 768,
+        fit: Fit = "pad",
+        batch_size: int = 1,
+        callback: OnStep | None = None,
+        generator: torch.Generator | None = None,
+        noise: Iterable[torch.Tensor] | None = None,
+        tap: Tap | None = None,
+    ) -> Result | list[Result]:
+        """Puts `garment` on `person`, repainting where `mask` is white.
+
+        person, garment, mask: a path, PIL image, numpy array or torch tensor each, or a list of them (or a batched
+        array); one picture serves all of the others. With a list comes a list of results, in order. Masked models need
+        a mask, mask-free models look at none.
+        steps: 1 to 1000. guidance: 1 and below turns it off, at half the work. eta: 1 is what the weights were
+        evaluated with, 0 is deterministic after the first noise.
+        seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
+        names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
+        height, width: at which the model works, multiples of 8. fit: how pictures reach that size.
+        batch_size: pairs that are denoised together: more memory, and on a GPU less time.
+        callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
+        stops the run within that step and arrives unchanged. tap: called with name and value of every intermediate.
+
+        Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
+        """
+        settings = Settings(steps, guidance, eta, height, width, fit)
+        C.ddim_steps(self.scheduler, steps, eta)  # refuses steps and eta before any work
+        pairs, is_single = pairs_of(person, garment, mask)
+        if self.masked and any(pair.mask is None for pair in pairs):
+            raise ValueError("this is a masked model (9-channel UNet): it needs mask=, white where to repaint")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+        source = noises.Source.of(seed, generator, noise, self.device)
+
+        batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
+        results: list[Result] = []
+        for number, batch in enumerate(batches):
+            on_step = callback and _counted(callback, number * steps, len(batches) * steps)
+            seeds, draw = source.next(len(batch))
+            results += self._try_on(batch, settings, seeds, draw, on_step, tap)
+        return results[0] if is_single else results
+
+    def _try_on(
+        self,
+        batch: list[Pair],
+        settings: Settings,
+        seeds: list[int | None],
+        draw: noises.Noise,
+        on_step: OnStep | None,
+        tap: Tap | None,
+    ) -> list[Result]:
+        prepared = [
+            prepare(
+                pair.person,
+                pair.garment,
+                pair.mask if self.masked else None,
+                settings.height,
+                settings.width,
+                settings.fit,
+            )
+            for pair in batch
+        ]
+
+        def stacked(arrays: list[np.ndarray]) -> torch.Tensor:
+            return torch.from_numpy(np.concatenate(arrays)).to(self.device)
+
+        began = time.perf_counter()
+        with torch.inference_mode():
+            pictures = C.tryon(
+                self.unet,
+                self.vae,
+                person=stacked([p.person for p in prepared]),  # [B, 3, H, W]
+                garment=stacked([p.garment for p in prepared]),
+                mask=stacked([p.mask for p in prepared]) if self.masked else None,  # [B, 1, H, W]
+                scheduler=self.scheduler,
+                steps=settings.steps,
+                guidance=settings.guidance,
+                eta=settings.eta,
+                noise=draw,
+                on_step=on_step,
+                tap=tap,
+            )
+            pictures = pictures.cpu().numpy()  # [B, H, W, 3]
+        seconds = (time.perf_counter() - began) / len(batch)
+        if not np.isfinite(pictures).all():
+            raise FloatingPointError(
+                f"the model computed NaN or infinity in {str(self.dtype).removeprefix('torch.')}: these weights "
+                "overflow there, or are damaged. Load them with dtype='float32' or 'bfloat16'."
+            )
+        return [
+            Result(image=like(pair.person, picture), seed=seed, seconds=seconds)
+            for pair, picture, seed in zip(batch, pictures, seeds, strict=True)
+        ]
+
+
+def _counted(callback: OnStep, before: int, total: int) -> OnStep:
+    return lambda step, _, latents: callback(before + step, total, latents)
