@@ -1,0 +1,215 @@
+"""Opening files of weights: what tensors they hold, and the tensors themselves, memory-mapped.
+
+The format is told from a file's first bytes, never from its name: users rename. Parsing is safetensors' and torch's
+own; pickles are read with weights_only=True, so that a file cannot run code.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+
+_WORDS = {dtype: word for word, dtype in FLOATS.items()} | {
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+# What the training framework of the original .ckpt files left in them, besides weights.
+LEFTOVERS = (
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "pytorch_lightning.utilities.enums.PrecisionType",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "_codecs.encode",
+)
+
+_MAPPED_AT_ONCE = 256 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
+
+
+class WeightsError(ValueError):
+    """A file of weights that cannot be used; the message names it, what is wrong, and the fix."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of a file: its shape, and its dtype in safetensors' words ("F32")."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def bytes(self) -> int:
+        return prod(self.shape) * (FLOATS[self.dtype].itemsize if self.dtype in FLOATS else 1)
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """An opened file. `entries` and `metadata` are known without reading any tensor."""
+
+    path: Path
+    entries: dict[str, Entry]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
+        """The tensors named, as views of a mapping of the file where its format allows."""
+        raise NotImplementedError
+
+    def read_as(
+        self, keys: Iterable[str], dtype: torch.dtype, device: torch.device
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """The tensors named, in `dtype` on `device`, one after the other.
+
+        They stay views of the mapping if nothing has to change. Otherwise each is copied, and the file opened anew
+        every 256 MB: pages of a mapping count as this process' memory until it is gone.
+        """
+        keys = list(keys)
+        unchanged = device.type == "cpu" and all(FLOATS.get(self.entries[k].dtype) == dtype for k in keys)
+        if unchanged:
+            yield from self.read(keys).items()
+            return
+        for part in _parts(keys, self.entries):
+            mapped = self.read(part)
+            for key in part:
+                yield key, mapped.pop(key).to(device, dtype, copy=True)
+
+
+class SafetensorsFile(WeightsFile):
+    def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
+        with safe_open(self.path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in keys}
+
+
+class TorchFile(WeightsFile):
+    def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
+        state = _torch_load(self.path)
+        return {key: state[key] for key in keys}
+
+
+@dataclass(frozen=True)
+class LegacyTorchFile(WeightsFile):
+    """As torch before 1.6 wrote it, which cannot be mapped: read whole, once."""
+
+    state: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
+        return {key: self.state[key] for key in keys}
+
+
+def open_weights(path: str | Path) -> WeightsFile:
+    """Opens a .safetensors, .bin, .pt or .ckpt file, whatever it is called.
+
+    Raises FileNotFoundError, and WeightsError where it is no file of weights or a damaged one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file" if not path.is_dir() else f"{path} is a folder, not a file of weights"
+        )
+    with open(path, "rb") as file:
+        start = file.read(512)
+    size = path.stat().st_size
+    if size == 0:
+        raise WeightsError(f"{path} is empty (0 bytes): download it again.")
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsError(
+            f"{path} is a git-lfs pointer, not the weights themselves: run `git lfs pull`, or download it."
+        )
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise WeightsError(
+            f"{path} is a web page, not weights: the download led to a login or error page. Download the file itself."
+        )
+    if start.startswith(b"GGUF"):
+        raise WeightsError(f"{path} is a GGUF file, which is not supported: use .safetensors, .bin or .ckpt weights.")
+    if start.startswith(b"PK\x03\x04") or start.startswith(b"\x80\x02"):
+        return _open_torch(path, start)
+    if start[8:9] == b"{" or path.suffix == ".safetensors":
+        return _open_safetensors(path, size)
+    raise WeightsError(
+        f"{path} is neither a safetensors nor a PyTorch file (it begins with {start[:8]!r}): download it again."
+    )
+
+
+def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            entries = {key: Entry(tuple(s.get_shape()), s.get_dtype()) for key, s in slices.items()}
+            return SafetensorsFile(path, entries, file.metadata() or {})
+    except (SafetensorError, UnicodeDecodeError) as error:
+        raise WeightsError(
+            f"{path} is a damaged or truncated safetensors file of {size:,} bytes ({error}): download it again."
+        ) from error
+
+
+def _open_torch(path: Path, start: bytes) -> WeightsFile:
+    if start.startswith(b"PK") and not zipfile.is_zipfile(path):
+        raise WeightsError(f"{path} is a truncated PyTorch file of {path.stat().st_size:,} bytes: download it again.")
+    state = _torch_load(path)
+    if start.startswith(b"PK"):
+        return TorchFile(path, _torch_entries(state))
+    return LegacyTorchFile(path, _torch_entries(state), state=state)
+
+
+class _Leftover:
+    """Stands in for a class of a training framework, and does nothing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+def _torch_load(path: Path) -> dict[str, torch.Tensor]:
+    mmap = zipfile.is_zipfile(path)
+    try:
+        with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]):
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split("\n")[0]
+        raise WeightsError(
+            f"{path} holds more than weights, or is damaged, and is not opened ({reason}). Use a .safetensors file."
+        ) from error
+    except Exception as error:  # a damaged pickle fails in any way: KeyError, EOFError, RuntimeError, ...
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise WeightsError(f"{path} is a damaged or truncated PyTorch file ({reason}): download it again.") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path} holds a {type(state).__name__}, not named weights.")
+    return {key: tensor for key, tensor in state.items() if isinstance(key, str) and isinstance(tensor, torch.Tensor)}
+
+
+def _torch_entries(state: dict[str, torch.Tensor]) -> dict[str, Entry]:
+    return {
+        key: Entry(tuple(tensor.shape), _WORDS.get(tensor.dtype, str(tensor.dtype))) for key, tensor in state.items()
+    }
+
+
+def _parts(keys: list[str], entries: dict[str, Entry]) -> Iterator[list[str]]:
+    part, size = [], 0
+    for key in keys:
+        part.append(key)
+        size += entries[key].bytes
+        if size >= _MAPPED_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
