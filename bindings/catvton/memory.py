@@ -19,9 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._native import C
-from .preparation import check_size
-
 if TYPE_CHECKING:
     import torch
 
@@ -59,6 +56,9 @@ def plan(
     unet_config, vae_config: `C.UNetConfig` and `C.VAEConfig`. guided: guidance above 1, which doubles the UNet's batch.
     """
     import torch
+
+    from ._native import C
+    from .preparation import check_size
 
     check_size(height, width)
     if dtype not in DTYPES:

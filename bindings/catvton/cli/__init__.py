@@ -1,7 +1,10 @@
-"""The command line. Each command is a module with add_arguments(parser) and run(args) -> exit code, imported only when
-it is asked for: `catvton --help` answers at once, without torch.
+"""The command line.
 
-Exit codes: 0; 1 for a failed check or an error inside; 2 for a mistake in what was asked; 130 for Ctrl-C.
+Each command is a module with add_arguments(parser) and run(args) -> exit code, imported only when it is asked for:
+`catvton --help` answers at once, without torch.
+
+Exit codes: 0; 1 for a failed check, too little memory or an error inside; 2 for a mistake in what was asked; 130 for
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -58,12 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # the reader, say `head`, has seen enough
             sys.stderr.close()
             return 0
-        except (ValueError, OSError, ImportError) as error:
+        except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
             if args.debug:
                 traceback.print_exc()
             else:
                 print(f"catvton {args.command}: {error}", file=sys.stderr)
-            return 2
+            return 1 if isinstance(error, (MemoryError, FloatingPointError)) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
