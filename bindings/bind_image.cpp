@@ -120,16 +120,23 @@ void bind_image(py::module_& m) {
       },
       py::arg("picture"), py::arg("size"), "cv2.GaussianBlur(picture, (size, size), 0), one channel.");
 
+  py::dict parts;
+  parts["extremity"] = int{image::kExtremity};
+  parts["limb"] = int{image::kLimb};
+  parts["face"] = int{image::kFace};
+  parts["kept"] = int{image::kKept};
+  parts["person"] = int{image::kPerson};
+  parts["body"] = int{image::kBody};
+  parts["clothes"] = int{image::kClothes};
+  image.attr("PARTS") = parts;
+
   image.def(
       "agnostic_mask",
-      [](const Bytes& hands_and_feet, const Bytes& limbs, const Bytes& face, const Bytes& kept, const Bytes& background,
-         const Bytes& body, const Bytes& clothes) {
-        const image::BodyParts parts{view_of(hands_and_feet), view_of(limbs), view_of(face),   view_of(kept),
-                                     view_of(background),     view_of(body),  view_of(clothes)};
-        return without_gil(clothes, [&] { return image::agnostic_mask(parts); });
+      [](const Bytes& parts) {
+        const View view = view_of(parts);
+        return without_gil(parts, [&] { return image::agnostic_mask(view); });
       },
-      py::kw_only(), py::arg("hands_and_feet"), py::arg("limbs"), py::arg("face"), py::arg("kept"),
-      py::arg("background"), py::arg("body"), py::arg("clothes"), "The reference's agnostic mask from its planes.");
+      py::arg("parts"), "The reference's agnostic mask (0/255) from PARTS' bits, uint8 [H, W].");
 }
 
 }  // namespace catvton::bindings

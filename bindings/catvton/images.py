@@ -74,6 +74,20 @@ def check_mask(mask: np.ndarray, name: str = "mask") -> None:
         )
 
 
+def save_picture(picture: Image.Image, path: str | os.PathLike[str]) -> None:
+    """Writes under a temporary name and renames it, so that nobody reads half a picture. Keeps the colour profile."""
+    path = Path(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"cannot tell the format of {path} by its ending; use .png, .jpg or .webp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        picture.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def to_uint8(picture: np.ndarray) -> np.ndarray:
     """Float pictures in 0..1 (clipped) as uint8, rounded half to even as diffusers does it; any shape."""
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -55,8 +55,7 @@ class TryOn:
 
         folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows.
         unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
-        attention: CatVTON's trained self-attention. Without any, the base's own stays in: right for a base that already
-        holds the trained attention, a poor try-on otherwise.
+        attention: CatVTON's trained self-attention. Only a base named by unet= may go without: it keeps its own.
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
         device: "auto" takes a GPU where torch has one. dtype: "auto" is float16 there and float32 on a CPU.
 

@@ -9,12 +9,14 @@
 namespace catvton::sampling {
 namespace {
 
-// torch.linspace in float32: from both ends towards the middle.
+// torch.linspace in float32, bit for bit: from both ends towards the middle, each value rounded once.
 std::vector<float> linspace(float start, float end, int64_t count) {
   std::vector<float> values(count, start);
-  const float step = count > 1 ? (end - start) / static_cast<float>(count - 1) : 0.0f;
+  if (count == 1) return values;
+  const float step = (end - start) / static_cast<float>(count - 1);
   for (int64_t i = 0; i < count; ++i) {
-    values[i] = i < count / 2 ? start + step * static_cast<float>(i) : end - step * static_cast<float>(count - 1 - i);
+    values[i] = i < count / 2 ? std::fma(step, static_cast<float>(i), start)
+                              : std::fma(-step, static_cast<float>(count - 1 - i), end);
   }
   return values;
 }
@@ -31,12 +33,13 @@ Ints timesteps(const DDIMConfig& config, int64_t steps) {
     const int64_t offset = std::min(config.steps_offset, trained - 1 - (steps - 1) * ratio);
     for (int64_t i = steps - 1; i >= 0; --i) result.push_back(i * ratio + offset);
   } else if (config.timestep_spacing == "trailing") {
-    const double ratio = static_cast<double>(trained) / steps;
-    for (int64_t i = 0; i < steps; ++i) result.push_back(rounded(trained - i * ratio) - 1);
+    // numpy.arange steps by the difference of its first two values, and ties of the rounding depend on it. Where that
+    // makes diffusers list one timestep more, -1, ours ends before it.
+    const double first = static_cast<double>(trained), second = first - first / steps;
+    for (int64_t i = 0; i < steps; ++i) result.push_back(rounded(first + i * (second - first)) - 1);
   } else if (config.timestep_spacing == "linspace") {
-    for (int64_t i = steps - 1; i >= 0; --i) {
-      result.push_back(steps > 1 ? rounded(i * static_cast<double>(trained - 1) / (steps - 1)) : 0);
-    }
+    const double ratio = steps > 1 ? static_cast<double>(trained - 1) / (steps - 1) : 0.0;  // numpy.linspace
+    for (int64_t i = steps - 1; i >= 0; --i) result.push_back(rounded(i * ratio));
   } else {
     throw std::invalid_argument("scheduler: timestep_spacing must be leading, trailing or linspace, got " +
                                 config.timestep_spacing);

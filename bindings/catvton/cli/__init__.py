@@ -38,13 +38,14 @@ EPILOG = """first steps:
 class _Command(argparse.ArgumentParser):
     """A command's parser, which asks the command's module for its arguments when it is used."""
 
-    module = ""
+    module = ""  # stays empty in the parsers of a command's own commands
 
     def parse_known_args(self, args=None, namespace=None):
-        command = import_module(self.module, PACKAGE)
-        self.add_argument("--debug", action="store_true", help="show where an error came from")
-        command.add_arguments(self)
-        self.set_defaults(run=command.run)
+        if self.module:
+            command = import_module(self.module, PACKAGE)
+            command.add_arguments(self)
+            self.add_argument("--debug", action="store_true", help="show where an error came from")
+            self.set_defaults(run=command.run)
         return super().parse_known_args(args, namespace)
 
 

@@ -1,8 +1,28 @@
 """Where the model may paint: masks by category, by hand, and their controls.
 
-A mask is uint8 [H, W]: 255 may be painted, 0 is kept.
+A mask is uint8 [H, W]: 255 may be painted, 0 is kept. `agnostic` makes one from label maps, `images.mask_array` reads a
+drawn one, `adjust` changes either, `preview` shows it.
 """
 
-from .agnostic import CATEGORIES, agnostic
+from .agnostic import CATEGORIES, COVERABLE, agnostic, losses
+from .controls import adjust, cleaned, feathered, grown, loosened, pixels, protected
+from .presets import PRESETS, Preset, preset_mask
+from .preview import preview
 
-__all__ = ["CATEGORIES", "agnostic"]
+__all__ = [
+    "CATEGORIES",
+    "COVERABLE",
+    "PRESETS",
+    "Preset",
+    "adjust",
+    "agnostic",
+    "cleaned",
+    "feathered",
+    "grown",
+    "loosened",
+    "losses",
+    "pixels",
+    "preset_mask",
+    "preview",
+    "protected",
+]

@@ -63,6 +63,9 @@ RULES = {
     ),
 }
 CATEGORIES = tuple(RULES)
+# What `cover` can add: limbs with their DensePose parts, and clothes.
+LIMBS = {"arms": ("upper arms", "forearms"), "legs": ("thighs", "lower legs"), "torso": ("torso",)}
+COVERABLE = (*LIMBS, "upper-clothes", "coat", "dress", "jumpsuits", "skirt", "pants")
 ACCESSORIES = ("hat", "glove", "sunglasses", "bag", "shoes", "scarf", "socks", "jewelry")
 
 
@@ -73,12 +76,15 @@ def agnostic(
     densepose: images.PictureLike | None = None,
     *,
     others: Mapping[str, images.PictureLike] | None = None,
+    cover: Iterable[str] = (),
 ) -> np.ndarray:
     """The mask of `category` (upper, lower, overall, inner, outer) as uint8 [H, W], 255 where the model may paint.
 
     atr, lip, densepose: label maps [H, W] of one size, as numbers (`labels.label_map` says what is read). With all
     three the result is the reference's; with fewer, a warning names what is lost.
     others: maps of other parsers by the name of their labels: {"cihp": ...}, {"fashn": ...}.
+    cover: parts that the garment will cover and the category would keep or miss: "arms" for long sleeves on bare arms,
+    "legs" and "pants" for a dress over trousers, or any clothes of `labels`. Hands, feet and face stay.
 
     Raises ValueError for an unknown category or parser, no map at all, maps of different sizes and unknown labels.
     """
@@ -91,7 +97,7 @@ def agnostic(
     _check_sizes({**{name: array for name, (array, _) in parsing.items()}, "densepose": dense})
     for loss in losses(category, parsing.keys(), dense is not None):
         warnings.warn(loss, stacklevel=2)
-    return _mask(RULES[category], parsing, dense)
+    return _mask(_covering(RULES[category], tuple(cover)), parsing, dense)
 
 
 def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepose: bool) -> list[str]:
@@ -117,6 +123,24 @@ def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepos
     return lost
 
 
+def _covering(rule: Rule, cover: tuple[str, ...]) -> Rule:
+    unknown = [part for part in cover if part not in COVERABLE]
+    if unknown:
+        raise ValueError(f"cover knows {', '.join(COVERABLE)}; got {', '.join(map(repr, unknown))}")
+
+    def rest(parts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(part for part in parts if part not in cover)
+
+    body = tuple(dense for part in cover for dense in LIMBS.get(part, ()))
+    return Rule(
+        clothes=(*rule.clothes, *cover),
+        body=(*rule.body, *body),
+        kept_body=rest(rule.kept_body),
+        kept_clothes=rest(rule.kept_clothes),
+        kept_unless_coats=rest(rule.kept_unless_coats),
+    )
+
+
 def _parsing_maps(sources: dict[str, images.PictureLike | None]) -> dict[str, tuple[np.ndarray, labels.LabelSet]]:
     maps = {}
     for name, source in sources.items():
@@ -137,24 +161,18 @@ def _check_sizes(maps: dict[str, np.ndarray | None]) -> None:
 def _mask(rule: Rule, parsing: dict[str, tuple[np.ndarray, labels.LabelSet]], dense: np.ndarray | None) -> np.ndarray:
     # Without parsing, DensePose's own arms, legs and face stand in for it.
     maps = parsing or {"densepose": (dense, DENSEPOSE)}
-    shape = next(iter(maps.values()))[0].shape
-
-    def seen(*parts: str, by: Iterable[tuple[np.ndarray, labels.LabelSet]] = maps.values()) -> np.ndarray:
-        planes = [labels.plane(array, table, parts) for array, table in by]
-        return np.logical_or.reduce([np.zeros(shape, bool), *planes])
-
-    def dense_part(*parts: str) -> np.ndarray:
-        return np.zeros(shape, bool) if dense is None else labels.plane(dense, DENSEPOSE, parts)
-
-    face_by = [maps["lip"]] if "lip" in maps else maps.values()  # the reference trusts LIP's face alone
-    planes = {
-        "hands_and_feet": dense_part("hands", "feet") | seen("hands", "feet"),
-        "limbs": seen("arms", "legs"),
-        "face": seen("face", by=face_by),
-        "kept": seen(*rule.kept_body, *rule.kept_clothes, *ACCESSORIES, "hair")
-        | seen(*rule.kept_unless_coats, by=[m for m in maps.values() if "coat" in m[1]]),
-        "background": np.logical_and.reduce([labels.plane(a, table, ("background",)) for a, table in maps.values()]),
-        "body": dense_part(*rule.body),
-        "clothes": seen(*rule.clothes),
-    }
-    return C.image.agnostic_mask(**{name: plane.astype(np.uint8) for name, plane in planes.items()})
+    parts = np.zeros(next(iter(maps.values()))[0].shape, np.uint8)
+    for name, (array, labelled) in maps.items():
+        kept = (*rule.kept_body, *rule.kept_clothes, *ACCESSORIES, "hair")
+        means = {
+            "extremity": ("hands", "feet"),
+            "limb": ("arms", "legs"),
+            "face": ("face",) if name == "lip" or "lip" not in maps else (),  # the reference trusts LIP's face alone
+            "kept": (*kept, *rule.kept_unless_coats) if "coat" in labelled else kept,
+            "person": tuple(part for part in labelled if part != "background"),
+            "clothes": rule.clothes,
+        }
+        parts |= labels.bits(array, labelled, means)
+    if dense is not None:
+        parts |= labels.bits(dense, DENSEPOSE, {"extremity": ("hands", "feet"), "body": rule.body})
+    return C.image.agnostic_mask(parts)

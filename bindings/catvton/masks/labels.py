@@ -6,7 +6,7 @@ A part that a label set does not have contributes nothing. Left and right are no
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from .. import images
+from .._native import C
 
 LabelSet = dict[str, tuple[int, ...]]
 
@@ -109,22 +110,29 @@ def label_map(source: images.PictureLike, name: str, labels: LabelSet) -> np.nda
     """
     array = _labels_of(source, name)
     known = {label for part in labels.values() for label in part}
-    unknown = sorted({int(label) for label in np.unique(array)} - known)
+    unknown = sorted(_values(array) - known)
     if unknown:
         shown = ", ".join(map(str, unknown[:10])) + (", ..." if len(unknown) > 10 else "")
         raise ValueError(
             f"the {name} map has unknown labels {shown}; {name} has 0 to {max(known)}. Is it a map of another "
             f"parser, or was it resized with blending? (known parsers: {', '.join(PARSERS)}, densepose)"
         )
-    return array.astype(np.uint8)
+    return array.astype(np.uint8, copy=False)
 
 
-def plane(array: np.ndarray, labels: LabelSet, parts: Iterable[str]) -> np.ndarray:
-    """Boolean [H, W]: where a label map shows one of `parts`."""
-    table = np.zeros(256, bool)
-    for part in parts:
-        table[list(labels.get(part, ()))] = True
+def bits(array: np.ndarray, labels: LabelSet, means: Mapping[str, Iterable[str]]) -> np.ndarray:
+    """A label map as bits of `C.image.PARTS`, uint8 [H, W]. means: which of the map's parts count as which of those."""
+    table = np.zeros(256, np.uint8)
+    for bit, parts in means.items():
+        for part in parts:
+            table[list(labels.get(part, ()))] |= C.image.PARTS[bit]
     return table[array]
+
+
+def _values(array: np.ndarray) -> set[int]:
+    if array.dtype == np.uint8:  # counting beats sorting on large maps
+        return set(np.flatnonzero(np.bincount(array.ravel(), minlength=256)).tolist())
+    return set(np.unique(array).tolist())
 
 
 def _labels_of(source: Any, name: str) -> np.ndarray:
@@ -138,7 +146,7 @@ def _labels_of(source: Any, name: str) -> np.ndarray:
                     f"the {name} map is a colour picture ({source.mode}); expected label numbers (greyscale or palette)"
                 )
             return colours[..., 0]
-        return np.array(source).astype(np.int64)
+        return np.array(source)
     array = images.as_numpy(source, name)
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]
@@ -146,4 +154,4 @@ def _labels_of(source: Any, name: str) -> np.ndarray:
         raise ValueError(f"the {name} map must have the shape [H, W], got {list(array.shape)}")
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.rint(array)).all()):
         raise ValueError(f"the {name} map must hold whole label numbers, got fractions or NaN")
-    return array.astype(np.int64)
+    return array

@@ -72,9 +72,11 @@ UNetConfig UNetConfig::infer(const Shapes& shapes) {
     config.layers_per_block.push_back(count(shapes, text("down_blocks.", i, ".resnets."), ".conv1.weight"));
     config.down_block_attention.push_back(shapes.contains(text("down_blocks.", i, ".attentions.0.norm.weight")));
     config.up_block_attention.push_back(shapes.contains(text("up_blocks.", i, ".attentions.0.norm.weight")));
-    const std::string transformer = text("down_blocks.", i, ".attentions.0.transformer_blocks.");
-    if (int64_t layers = count(shapes, transformer, ".norm1.weight"); layers > 0) {
-      config.transformer_layers_per_block[i] = layers;
+    // Any block of this level may be the only one with attention; the middle block is of the last level.
+    for (const std::string& block : {text("down_blocks.", i), text("up_blocks.", blocks - 1 - i),
+                                     std::string(i + 1 == blocks ? "mid_block" : "")}) {
+      const int64_t layers = count(shapes, block + ".attentions.0.transformer_blocks.", ".norm1.weight");
+      if (layers > 0) config.transformer_layers_per_block[i] = layers;
     }
   }
   for (const auto& [name, size] : shapes) {

@@ -1,0 +1,97 @@
+# CatVTON native. On a bare Debian machine, `make demo` and `make test` set up everything that they need.
+#
+#   TORCH=2.13.0             another torch in .venv (to build, at least 2.13; the result runs from 2.10 on)
+#   PYTHON=/path/to/python   an interpreter of yours: no .venv is made, and the torch in it is left alone
+#   CUDA=AUTO|ON|OFF         the engine's own CUDA kernels; AUTO builds them where nvcc works
+TORCH ?= 2.14.1
+CUDA ?= AUTO
+ABI_TORCH ?= 2.10.0 2.13.0 2.14.1  # what `make test-abi` runs the one binary on
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+# What is done once per environment leaves a stamp: .venv's stamps lie in it, those of a named PYTHON under build/.
+ifeq ($(origin PYTHON),undefined)
+  PYTHON := .venv/bin/python
+  STAMPS := .venv/stamps
+else
+  STAMPS := build/stamps/$(subst /,_,$(PYTHON))
+endif
+BUILT := $(STAMPS)/built-torch-$(TORCH)-cuda-$(CUDA)
+SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
+PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
+WHEELS := build/wheels
+WHEEL = $(wildcard $(WHEELS)/catvton_native-*.whl)
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
+	$(PYTHON) scripts/demo.py
+
+.PHONY: build
+build: $(BUILT)  ## compile, and install the wheel into .venv
+
+.PHONY: test
+test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and the binary on the oldest torch
+	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0
+	$(PYTHON) -m pytest
+
+.PHONY: test-abi
+test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
+	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)
+
+.PHONY: format
+format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
+	git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs $(PYTHON) -m clang_format -i
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+.PHONY: wheel
+wheel: build  ## the wheel, in build/wheels
+	@ls -l $(WHEEL)
+
+.PHONY: clean
+clean:  ## remove everything that make has made, environments too
+	rm -rf build .venv .venv-abi
+
+# ---- the steps -------------------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	scripts/system_packages.sh
+	python3 -m venv .venv
+
+.venv/stamps/torch-$(TORCH): | .venv/bin/python
+	@echo "Installing torch $(TORCH) into .venv (a few GB on Linux, once)"
+	$(PIP) install torch==$(TORCH)
+	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
+
+build/stamps/%/torch-$(TORCH):
+	$(PYTHON) -c "import torch; print('torch', torch.__version__, 'of', torch.__path__[0])"
+	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
+
+$(STAMPS)/build-tools: | $(STAMPS)/torch-$(TORCH)
+	$(PIP) install "scikit-build-core>=0.10" "pybind11>=3.0"
+	@touch $@
+
+# --no-build-isolation: against this environment's torch, not one that pip would fetch for the build alone.
+# The first install replaces the package and nothing else; the second adds what it needs and is not there yet.
+$(BUILT): $(SOURCES) $(STAMPS)/torch-$(TORCH) | $(STAMPS)/build-tools
+	@rm -rf $(WHEELS)
+	$(PIP) wheel --no-build-isolation --check-build-dependencies --no-deps --wheel-dir $(WHEELS) \
+	  --config-settings=cmake.define.CATVTON_CUDA=$(CUDA) .
+	$(PIP) install --force-reinstall --no-deps $(WHEELS)/catvton_native-*.whl
+	$(PIP) install $(WHEELS)/catvton_native-*.whl
+	@rm -f $(STAMPS)/built-* && touch $@
+
+$(STAMPS)/test-tools: pyproject.toml | $(BUILT)
+	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[test]"
+	@touch $@
+
+$(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)
+	$(PIP) install "ruff>=0.6" "clang-format>=18"
+	@touch $@
