@@ -15,7 +15,6 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from .. import __version__
 
@@ -77,13 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"catvton {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Command)
     for name, (module, summary) in COMMANDS.items():
-        if _exists(module):
-            commands.add_parser(name, help=summary, description=summary.capitalize() + ".").module = module
+        commands.add_parser(name, help=summary, description=summary.capitalize() + ".").module = module
     return parser
-
-
-def _exists(module: str) -> bool:
-    return Path(__file__).parents[1].joinpath(*module.strip(".").split(".")).with_suffix(".py").exists()
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

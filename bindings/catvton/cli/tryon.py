@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("person", metavar="PERSON", type=Path, help="the person: a picture, or a folder of them")
     parser.add_argument("garment", metavar="GARMENT", type=Path, help="the garment: a picture, or a folder of them")
     parser.add_argument("--mask", type=Path, help="white where the garment goes (mask-free models need none)")
-    parser.add_argument("--out", type=Path, default=Path("result.png"), help="where to write (%(default)s)")
+    parser.add_argument("-o", "--out", type=Path, default=Path("result.png"), help="where to write (%(default)s)")
 
     models = parser.add_argument_group("models (`catvton info DIR` shows what a folder holds)")
     models.add_argument("--models", type=Path, metavar="DIR", help="a folder with base UNet, VAE and attention")
