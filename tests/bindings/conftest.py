@@ -33,7 +33,8 @@ def write_models(folder: Path, in_channels: int) -> Path:
     """base/{unet,scheduler}, vae and, for the masked kind, the trained attention under its published name."""
     unet = diffusers_unet(in_channels=in_channels, **UNET)
     unet.save_pretrained(folder / "base" / "unet")
-    DDIMScheduler(beta_schedule="scaled_linear", steps_offset=1).save_pretrained(folder / "base" / "scheduler")
+    scheduler = DDIMScheduler(beta_schedule="scaled_linear", steps_offset=1, set_alpha_to_one=False, clip_sample=False)
+    scheduler.save_pretrained(folder / "base" / "scheduler")
     diffusers_vae(**VAE).save_pretrained(folder / "vae")
     attentions = [module for name, module in unet.named_modules() if name.endswith("attn1")]
     names = ("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias")
@@ -95,8 +96,10 @@ def catvton(tmp_path):
 
 
 def environment() -> dict[str, str]:
-    """This process' path of packages, absolute: the command runs in another folder."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in sys.path if p)}
+    """This process' path of packages, absolute: the command runs in another folder. One thread: with tensors this
+    small, threads only wait for each other."""
+    path = os.pathsep.join(str(Path(p).resolve()) for p in sys.path if p)
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def write_sparse(path: Path, shapes: dict[str, tuple[int, ...]], dtype: str = "F16") -> None:

@@ -59,7 +59,9 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if torch is None:
         return [*facts, ("torch", "not found")]
-    backend = f"CUDA {torch['cuda']}" if torch["cuda"] else f"ROCm {torch['rocm']}" if torch["rocm"] else "no GPU support"
+    backend = (
+        f"CUDA {torch['cuda']}" if torch["cuda"] else f"ROCm {torch['rocm']}" if torch["rocm"] else "no GPU support"
+    )
     facts.append(("torch", f"{torch['version']}, {backend}, {torch['cpu_capability']}, {torch['threads']} threads"))
     for gpu in torch["gpus"]:
         facts.append(("gpu", f"{gpu['name']}, capability {gpu['capability']}, {gib(gpu['memory_bytes'])}"))

@@ -60,9 +60,10 @@ def _model(files: Any) -> dict[str, Any]:
     """The model as `catvton tryon` would load it: loaded on `meta`, which checks every name and shape."""
     from .. import memory
     from .._native import C
-    from ..weights import load_unet, load_vae
+    from ..weights import load_scheduler, load_unet, load_vae
 
     unet, vae = load_unet(files.unet, files.attention, device="meta"), load_vae(files.vae, device="meta")
+    load_scheduler(files.scheduler)  # refuses what the engine does not compute
     masked = C.is_masked(unet.config, vae.config)
     plans = [memory.plan(unet.config, vae.config, *size, dtype) for dtype in memory.DTYPES for size in SIZES]
     return {
@@ -144,5 +145,6 @@ def _model_text(model: dict[str, Any]) -> str:
         for plan in model["memory"]
     ]
     columns = ["dtype", "size", "weights", "UNet step", "VAE encode", "VAE decode", "peak: weights + largest"]
-    return "\n".join([*lines, "", "Memory, one picture with guidance (kernels' own scratch not counted):",
-                      table(columns, rows)])
+    return "\n".join(
+        [*lines, "", "Memory, one picture with guidance (kernels' own scratch not counted):", table(columns, rows)]
+    )

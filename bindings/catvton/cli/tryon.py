@@ -55,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--seed", type=int, default=42, help="the same for every picture of a folder (%(default)s)")
     work.add_argument("--size", type=size, default="1024x768", metavar="HEIGHTxWIDTH", help="(%(default)s)")
     work.add_argument(
-        "--fit", default="pad", choices=["pad", "crop", "stretch"], help="how the person reaches that size (%(default)s)"
+        "--fit",
+        default="pad",
+        choices=["pad", "crop", "stretch"],
+        help="how the person reaches that size (%(default)s)",
     )
     work.add_argument(
         "--no-paste-back", dest="paste_back", action="store_false", help="give the model's picture, at --size"
