@@ -11,6 +11,9 @@ from hypothesis import settings
 settings.register_profile("conformance", derandomize=True, deadline=None, database=None)
 settings.load_profile("conformance")
 
+# The tests' models are small: on a busy machine, threads would spend their time waiting for each other.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def fixed_seed():

@@ -14,6 +14,10 @@ __all__ = ["Result", "TryOn"]
 def __getattr__(name: str):
     # On first use: importing catvton must succeed, and say nothing, where torch or the native module is missing.
     if name in __all__:
+        from ._native import unavailable_reason
+
+        if reason := unavailable_reason():
+            raise ImportError(reason)
         from . import results, tryon
 
         return {"Result": results.Result, "TryOn": tryon.TryOn}[name]

@@ -24,7 +24,7 @@ class _Unavailable:
 def _load():
     try:
         import torch
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library that torch itself needs is not there
         return _Unavailable(
             f"catvton needs torch >= 2.10, and importing torch failed ({error}). Install the build of torch that fits "
             "your machine (see pytorch.org); catvton never installs or changes torch itself."

@@ -93,14 +93,22 @@ def to_uint8(picture: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
-def read_file(path: Path, name: str) -> Image.Image:
+def read_file(path: Path, name: str = "image") -> Image.Image:
+    """The picture at `path`, upright, in the mode it is stored in; the first of several, with a warning.
+
+    Raises FileNotFoundError, or ValueError that says what the file is instead.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{name}: there is no file {path}")
     if path.is_dir():
         raise ValueError(f"{name}: {path} is a folder, expected one picture")
     try:
-        picture = Image.open(path)
-        picture.load()
+        with Image.open(path) as picture:
+            picture.load()
+            frames = getattr(picture, "n_frames", 1)
+            if frames > 1 and picture.format != "MPO":  # phones put a preview beside the photo
+                warnings.warn(f"{name} has {frames} frames; the first is used", stacklevel=4)
+            return ImageOps.exif_transpose(picture)
     except UnidentifiedImageError:
         raise ValueError(f"{name}: {path} {_what_it_is(path)}") from None
     except Image.DecompressionBombError:
@@ -110,7 +118,6 @@ def read_file(path: Path, name: str) -> Image.Image:
         raise ValueError(
             f"{name}: {path} is truncated or damaged ({size} bytes; {error}). Download or export it again."
         ) from None
-    return picture
 
 
 def _what_it_is(path: Path) -> str:
@@ -119,6 +126,10 @@ def _what_it_is(path: Path) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "is empty (0 bytes)"
+    if b"<svg" in text:
+        return "is an SVG drawing: export it as PNG"
+    if head[4:8] == b"ftyp":
+        return "is a HEIC or AVIF photo that this Pillow cannot read: export it as JPEG, or install pillow-heif"
     if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "is a web page, not a picture: download the picture itself, not the page that shows it"
     if text.startswith(b"version https://git-lfs"):
@@ -127,9 +138,6 @@ def _what_it_is(path: Path) -> str:
 
 
 def _to_kept_mode(picture: Image.Image, name: str) -> Image.Image:
-    if getattr(picture, "n_frames", 1) > 1:
-        warnings.warn(f"{name} has {picture.n_frames} frames; the first is used", stacklevel=4)
-        picture.seek(0)
     info = dict(picture.info)
     picture = ImageOps.exif_transpose(picture)
     if 0 in picture.size:
@@ -155,7 +163,8 @@ def _to_kept_mode(picture: Image.Image, name: str) -> Image.Image:
     return picture
 
 
-def as_numpy(source: Any, name: str) -> np.ndarray:
+def as_numpy(source: Any, name: str = "image") -> np.ndarray:
+    """An array or tensor as numpy without its batch of one; floats of half precision as float32. Values unchecked."""
     torch = sys.modules.get("torch")  # a tensor can only come from an imported torch
     if torch is not None and isinstance(source, torch.Tensor):
         tensor = source.detach().cpu()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from . import images
 from ._native import C
+from .masks.controls import Length, feathered, protected
 from .preparation import Placement, mask_of_size
 
 
@@ -20,7 +21,7 @@ def paste_back(
     mask: images.PictureLike | None,
     placement: Placement,
     *,
-    feather: float | None = None,
+    feather: Length | None = None,
     protect: images.PictureLike | None = None,
     match_colour: bool = False,
 ) -> Image.Image:
@@ -29,7 +30,8 @@ def paste_back(
     original: the person as it was handed to `prepare`. result: the model's picture, of `placement.target`'s size, uint8
     or float in 0..1. mask: of the original's size (another is resized, with a warning); soft masks stay soft.
     None (the mask-free model) takes the result everywhere in the part that the model saw.
-    feather: sigma in pixels of the original, 0 for a hard edge; None for the reference's rule (`default_feather`).
+    feather: sigma in pixels of the original or a text like "1%" (of its longer side), 0 for a hard edge; None for the
+    reference's rule (`default_feather`).
     protect: a mask that is never painted, of the original's size.
     match_colour: shift the result's colours so that they agree with the original just outside the mask.
 
@@ -51,10 +53,9 @@ def paste_back(
     everywhere = np.full((picture.height, picture.width), 255, np.uint8)
     mask_u8 = everywhere if mask is None else mask_of_size(mask, placement.source)
     left, top, right, bottom = placement.box
-    sigma = default_feather(bottom - top) if feather is None else feather
-    alpha = C.image.gaussian_blur_pillow(mask_u8, sigma)
+    alpha = feathered(mask_u8, default_feather(bottom - top) if feather is None else feather)
     if protect is not None:
-        alpha = np.minimum(alpha, 255 - mask_of_size(protect, placement.source, "protect"))
+        alpha = protected(alpha, protect)
 
     colour, opacity = _split(picture)
     window = (slice(top, bottom), slice(left, right))

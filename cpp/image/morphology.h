@@ -21,7 +21,8 @@ Image convex_hulls(const View& mask);
 // than `min_island` pixels removed; the largest island always stays.
 Image close_holes_drop_islands(const View& mask, int64_t max_hole, int64_t min_island);
 
-// cv2.GaussianBlur(mask, (size, size), 0) of the values: sigma 0.3 ((size - 1) / 2 - 1) + 0.8, edges mirrored.
+// cv2.GaussianBlur(picture, (size, size), 0) of the values: sigma 0.3 ((size - 1) / 2 - 1) + 0.8 (tabulated weights up
+// to size 7), edges mirrored.
 Image gaussian_blur_opencv(const View& picture, int64_t size);
 
 }  // namespace catvton::image

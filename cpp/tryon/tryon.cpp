@@ -17,8 +17,8 @@ std::string numbered(const char* format, int64_t number) {
 }
 
 void check(const Inputs& inputs, const Options& options, Kind kind, const models::VAE& vae) {
-  const int64_t batch = inputs.person.size(0), height = inputs.person.size(2), width = inputs.person.size(3);
   check_shape("person", inputs.person, {-1, vae.config.in_channels, -1, -1});
+  const int64_t batch = inputs.person.size(0), height = inputs.person.size(2), width = inputs.person.size(3);
   check_shape("garment", inputs.garment, {batch, vae.config.in_channels, height, width});
   if (kind == Kind::masked) {
     if (!inputs.mask) {

@@ -140,9 +140,9 @@ Spelling spelling(const std::vector<std::string>& keys) {
   if (any_starts_with(keys, {unet_prefix, vae_prefix})) return Spelling::checkpoint;
   if (any_starts_with(keys, {"input_blocks.", "encoder.down.", "decoder.up."})) return Spelling::original;
   if (any_starts_with(keys, {"down_blocks.", "encoder.down_blocks.", "decoder.up_blocks."})) return Spelling::diffusers;
-  const bool numbers = !keys.empty() && std::all_of(keys.begin(), keys.end(),
-                                                    [](std::string_view key) { return take_number(key).has_value(); });
-  return numbers ? Spelling::attention : Spelling::unknown;
+  const auto numbered =
+      std::count_if(keys.begin(), keys.end(), [](std::string_view key) { return take_number(key).has_value(); });
+  return 2 * numbered > std::ssize(keys) ? Spelling::attention : Spelling::unknown;
 }
 
 const char* to_text(Spelling spelling) {

@@ -139,6 +139,22 @@ def test_cover_adds_what_the_category_keeps():
         masks.agnostic("upper", atr, lip, dense, cover=["hat"])
 
 
+def test_identity_is_face_hair_hands_and_feet():
+    atr, lip, dense = person()
+    want = np.isin(lip, (2, 13)) | np.isin(dense, (3, 4, 5, 6))
+    np.testing.assert_array_equal(masks.identity(atr, lip, dense) == 255, want)
+    np.testing.assert_array_equal(masks.identity(atr) == 255, np.isin(lip, (2, 13)))  # no map shows hands and feet
+    np.testing.assert_array_equal(masks.identity(densepose=dense) == 255, np.isin(dense, (3, 4, 5, 6, 23, 24)))
+
+
+def test_presets_never_paint_face_hands_or_feet():
+    atr, lip, dense = person()
+    kept = np.isin(lip, (2, 13)) | np.isin(dense, (3, 4, 5, 6))
+    for name, preset in masks.PRESETS.items():
+        if preset.loose or preset.grow:
+            assert share(masks.preset_mask(name, atr, lip, dense), kept) == 0, name
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_bad_maps_are_named():
     atr, lip, _ = person()

@@ -87,6 +87,12 @@ def test_first_frame_of_an_animation_with_a_warning(tmp_path):
         assert images.rgb_array(tmp_path / "a.gif", "garment")[0, 0].tolist() == [255, 0, 0]
 
 
+def test_a_phones_photo_with_a_preview_is_no_animation(tmp_path, recwarn):
+    photo = Image.new("RGB", (16, 16), "red")
+    photo.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[Image.new("RGB", (16, 16), "blue")])
+    assert images.rgb_array(tmp_path / "a.jpg")[8, 8].tolist() == [254, 0, 0] and not recwarn.list
+
+
 def test_large_and_tiny_pictures():
     long = np.full((10, 10_000, 3), 70, np.uint8)
     assert prepare(long, garment(), None, 64, 48).person.shape == (1, 3, 64, 48)
@@ -100,6 +106,8 @@ def test_large_and_tiny_pictures():
         (b"<!DOCTYPE html><html>404</html>", "is a web page, not a picture: download the picture itself"),
         (b"  \n<html lang=en>", "is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "is a Git LFS pointer.*git lfs pull"),
+        (b"<?xml version='1.0'?><svg xmlns=", "is an SVG drawing: export it as PNG"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00", "is a HEIC or AVIF photo.*export it as JPEG"),
         (b"", r"is empty \(0 bytes\)"),
         (b"\x00\x01nonsense", "is not a picture that Pillow"),
     ],

@@ -27,7 +27,7 @@ def atr(tmp_path):
 def test_a_category_with_controls_equals_the_functions(tmp_path, atr, capsys):
     out = tmp_path / "new folder" / "mask.png"
     assert run("--category", "upper", "--atr", atr, "--grow", "2%", "--feather", "1", "-o", out) == 0
-    want = masks.adjust(masks.agnostic("upper", atr), grow="2%", feather=1)
+    want = masks.adjust(masks.agnostic("upper", atr), grow="2%", feather=1, protect=masks.identity(atr))
     np.testing.assert_array_equal(np.array(Image.open(out)), want)
     assert "150x200" in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["mask.png"]  # no temporary file is left

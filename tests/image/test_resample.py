@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,15 @@ def test_equals_pillow(height, width, new_height, new_width, mode, seed):
     np.testing.assert_array_equal(got, pillow(picture, new_height, new_width))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 3000), st.integers(1, 4), st.integers(1, 3000), st.integers(1, 4), st.booleans())
+def test_equals_pillow_along_any_length(length, across, new_length, new_across, is_tall):
+    size, new_size = (length, across), (new_length, new_across)
+    picture = noise(*(size if is_tall else size[::-1]), "RGB")
+    new_size = new_size if is_tall else new_size[::-1]
+    np.testing.assert_array_equal(C.image.resample_lanczos(picture, *new_size), pillow(picture, *new_size))
+
+
 @pytest.mark.parametrize("mode", CHANNELS)
 @pytest.mark.parametrize(
     "size, new_size",
@@ -65,6 +75,18 @@ def test_equals_the_reference(golden, item, width, height):
     else:
         got = C.image.resample_lanczos(picture, height, width)
     np.testing.assert_array_equal(got, want)
+
+
+def test_threads_do_not_change_the_bytes():
+    picture, threads = noise(300, 400, "RGB"), torch.get_num_threads()
+    many = C.image.resample_lanczos(picture, 123, 234), C.image.gaussian_blur_pillow(picture, 5)
+    try:
+        torch.set_num_threads(1)
+        one = C.image.resample_lanczos(picture, 123, 234), C.image.gaussian_blur_pillow(picture, 5)
+    finally:
+        torch.set_num_threads(threads)
+    for got, want in zip(many, one, strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def test_refuses_sizes_without_pixels():

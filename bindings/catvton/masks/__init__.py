@@ -4,7 +4,7 @@ A mask is uint8 [H, W]: 255 may be painted, 0 is kept. `agnostic` makes one from
 drawn one, `adjust` changes either, `preview` shows it.
 """
 
-from .agnostic import CATEGORIES, COVERABLE, agnostic, losses
+from .agnostic import CATEGORIES, COVERABLE, agnostic, identity, losses
 from .controls import adjust, cleaned, feathered, grown, loosened, pixels, protected
 from .presets import PRESETS, Preset, preset_mask
 from .preview import preview
@@ -19,6 +19,7 @@ __all__ = [
     "cleaned",
     "feathered",
     "grown",
+    "identity",
     "loosened",
     "losses",
     "pixels",

@@ -90,14 +90,31 @@ def agnostic(
     """
     if category not in RULES:
         raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, got {category!r}")
-    parsing = _parsing_maps({"atr": atr, "lip": lip} | dict(others or {}))
-    dense = None if densepose is None else labels.label_map(densepose, "densepose", DENSEPOSE)
-    if not parsing and dense is None:
-        raise ValueError("an agnostic mask needs at least one label map: atr, lip, densepose or others")
-    _check_sizes({**{name: array for name, (array, _) in parsing.items()}, "densepose": dense})
+    parsing, dense = _read_maps(atr, lip, densepose, others)
     for loss in losses(category, parsing.keys(), dense is not None):
         warnings.warn(loss, stacklevel=2)
     return _mask(_covering(RULES[category], tuple(cover)), parsing, dense)
+
+
+def identity(
+    atr: images.PictureLike | None = None,
+    lip: images.PictureLike | None = None,
+    densepose: images.PictureLike | None = None,
+    *,
+    others: Mapping[str, images.PictureLike] | None = None,
+) -> np.ndarray:
+    """What makes the person that person, as uint8 [H, W], 255 where it is seen: face, hair, hands and feet.
+
+    To be protected (`adjust`) where a mask is grown or loosened beyond what its category allows. The maps are
+    `agnostic`'s; hands and feet need a densepose or fashn map.
+    """
+    parsing, dense = _read_maps(atr, lip, densepose, others)
+    seen = [labels.bits(*known, {"kept": ("face", "hair", "hands", "feet")}) for known in parsing.values()]
+    if dense is not None:  # its face is the whole front of the head: parsing, where given, draws it finer
+        seen.append(
+            labels.bits(dense, DENSEPOSE, {"kept": ("hands", "feet") if parsing else ("hands", "feet", "face")})
+        )
+    return np.where(np.bitwise_or.reduce(seen) > 0, np.uint8(255), np.uint8(0))
 
 
 def losses(category: str, parsers: Mapping[str, object] | set[str], has_densepose: bool) -> list[str]:
@@ -141,14 +158,24 @@ def _covering(rule: Rule, cover: tuple[str, ...]) -> Rule:
     )
 
 
-def _parsing_maps(sources: dict[str, images.PictureLike | None]) -> dict[str, tuple[np.ndarray, labels.LabelSet]]:
-    maps = {}
-    for name, source in sources.items():
+def _read_maps(
+    atr: images.PictureLike | None,
+    lip: images.PictureLike | None,
+    densepose: images.PictureLike | None,
+    others: Mapping[str, images.PictureLike] | None,
+) -> tuple[dict[str, tuple[np.ndarray, labels.LabelSet]], np.ndarray | None]:
+    """The parsing maps with their label sets, by name, and the DensePose map; at least one map, all of one size."""
+    parsing = {}
+    for name, source in ({"atr": atr, "lip": lip} | dict(others or {})).items():
         if name not in PARSERS:
             raise ValueError(f"unknown label set {name!r}; known are {', '.join(PARSERS)}")
         if source is not None:
-            maps[name] = (labels.label_map(source, name, PARSERS[name]), PARSERS[name])
-    return maps
+            parsing[name] = (labels.label_map(source, name, PARSERS[name]), PARSERS[name])
+    dense = None if densepose is None else labels.label_map(densepose, "densepose", DENSEPOSE)
+    if not parsing and dense is None:
+        raise ValueError("an agnostic mask needs at least one label map: atr, lip, densepose or others")
+    _check_sizes({**{name: array for name, (array, _) in parsing.items()}, "densepose": dense})
+    return parsing, dense
 
 
 def _check_sizes(maps: dict[str, np.ndarray | None]) -> None:

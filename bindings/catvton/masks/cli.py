@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 import numpy as np
 from PIL import Image
 
 from .. import images
-from .agnostic import CATEGORIES, COVERABLE, agnostic
+from .agnostic import CATEGORIES, COVERABLE
 from .controls import adjust
 from .labels import PARSERS
-from .presets import PRESETS
+from .presets import PRESETS, Preset, preset_mask
 from .preview import preview
 
 SUMMARY = "make a mask from label maps, or clean a drawn one"
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Makes and writes the mask; returns the exit status. Raises ValueError for arguments that do not fit together."""
     if args.preview and not args.person:
         raise ValueError("--preview needs --person, the picture to lay the mask over")
-    mask = _adjusted(_drawn(args) if args.drawn else _from_maps(args), args)
+    mask = _drawn(args) if args.drawn else _from_maps(args)
     images.check_mask(mask)
     images.save_picture(Image.fromarray(mask), args.output)
     print(f"{args.output}: {mask.shape[1]}x{mask.shape[0]}, {(mask >= 128).mean():.1%} painted")
@@ -53,30 +54,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _lengths(args: argparse.Namespace) -> dict[str, str]:
+    given = {name: getattr(args, name) for name in ("grow", "loose", "clean", "feather")}
+    return {name: length for name, length in given.items() if length is not None}
+
+
 def _drawn(args: argparse.Namespace) -> np.ndarray:
     maps = [f"--{name}" for name in (*PARSERS, "densepose") if getattr(args, name)]
     if maps or args.cover:
         raise ValueError(f"--drawn takes no {', '.join(maps or ['--cover'])}; use --category with label maps")
     mask = images.mask_array(args.drawn, "drawn mask")
-    return 255 - mask if args.invert else mask
+    return adjust(255 - mask if args.invert else mask, **_lengths(args), protect=args.protect)
 
 
 def _from_maps(args: argparse.Namespace) -> np.ndarray:
     if args.invert:
         raise ValueError("--invert is for --drawn")
-    preset = PRESETS[args.preset] if args.preset else None
-    cover = dict.fromkeys((*(preset.cover if preset else ()), *(args.cover or ())))
+    base = PRESETS[args.preset] if args.preset else Preset(args.category)
+    cover = tuple(dict.fromkeys((*base.cover, *(args.cover or ()))))
+    preset = dataclasses.replace(base, cover=cover, **_lengths(args))
     others = {name: getattr(args, name) for name in PARSERS if name not in ("atr", "lip") and getattr(args, name)}
-    category = preset.category if preset else args.category
-    return agnostic(category, args.atr, args.lip, args.densepose, others=others, cover=cover)
-
-
-def _adjusted(mask: np.ndarray, args: argparse.Namespace) -> np.ndarray:
-    preset = PRESETS[args.preset] if args.preset else None
-
-    def control(name: str) -> str | float:
-        given = getattr(args, name)
-        return given if given is not None else getattr(preset, name, 0)
-
-    lengths = {name: control(name) for name in ("grow", "loose", "clean", "feather")}
-    return adjust(mask, **lengths, protect=args.protect)
+    return preset_mask(preset, args.atr, args.lip, args.densepose, others=others, protect=args.protect)

@@ -13,6 +13,9 @@ from typing import Any
 from .._native import C
 from .files import WeightsError
 
+# Numbers beyond these are damage, and would cost memory before the weights could contradict them.
+MOST, MOST_LAYERS = 1_000_000, 64
+
 # Field of a UNet2DConditionModel -> the only values that the engine computes.
 UNET_FIXED: dict[str, tuple] = {
     "act_fn": ("silu", "swish"),
@@ -107,7 +110,7 @@ def vae_config(path: Path) -> C.VAEConfig:
     config.block_out_channels = read.numbers("block_out_channels", (64,))
     read.blocks("down_block_types", {"DownEncoderBlock2D": True}, [True])
     read.blocks("up_block_types", {"UpDecoderBlock2D": True}, [True])
-    config.layers_per_block = read.number("layers_per_block", 1)
+    config.layers_per_block = read.number("layers_per_block", 1, MOST_LAYERS)
     config.norm_num_groups = read.number("norm_num_groups", 32)
     config.scaling_factor = read.real("scaling_factor", 0.18215)
     config.mid_block_add_attention = read.flag("mid_block_add_attention", True)
@@ -154,10 +157,10 @@ class _Fields:
             if name in self.fields and self.fields[name] not in allowed:
                 raise self.error(name, " or ".join(json.dumps(value) for value in allowed))
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, most: int = MOST) -> int:
         value = self.fields.get(name, default)
-        if type(value) is not int or not 0 <= value < 2**31:
-            raise self.error(name, "a whole number")
+        if type(value) is not int or not 0 <= value <= most:
+            raise self.error(name, f"a whole number of at most {most}")
         return value
 
     def real(self, name: str, default: float) -> float:
@@ -178,16 +181,17 @@ class _Fields:
             raise self.error(name, " or ".join(allowed))
         return value
 
-    def numbers(self, name: str, default: tuple[int, ...]) -> list[int]:
+    def numbers(self, name: str, default: tuple[int, ...], most: int = MOST) -> list[int]:
         value = self.fields.get(name, list(default))
-        if not isinstance(value, list) or any(type(item) is not int or not 0 < item < 2**31 for item in value):
-            raise self.error(name, "a list of whole numbers")
+        if not isinstance(value, list) or any(type(item) is not int or not 0 < item <= most for item in value):
+            raise self.error(name, f"a list of whole numbers of at most {most}")
         return value
 
     def per_block(self, name: str, default: int, blocks: int) -> list[int]:
         """One number for each block; a single one counts for all."""
-        value = self.fields.get(name, default)
-        return [value] * blocks if type(value) is int else self.numbers(name, ())
+        if isinstance(self.fields.get(name, default), list):
+            return self.numbers(name, (), MOST_LAYERS)
+        return [self.number(name, default, MOST_LAYERS)] * blocks
 
     def blocks(self, name: str, known: dict[str, bool], default: list[bool]) -> list[bool]:
         if name not in self.fields:

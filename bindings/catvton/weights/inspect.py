@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -80,7 +81,7 @@ def summary(file: WeightsFile) -> FileSummary:
     is_attention = False
     if is_checkpoint and what != "a Stable Diffusion XL checkpoint":
         what = CHECKPOINT
-    elif spelling == C.names.Spelling.attention and any(".to_q." in key or key == "1.weight" for key in file.entries):
+    elif spelling == C.names.Spelling.attention and _numbers_attentions(file.entries):
         what, is_attention = "a CatVTON attention checkpoint", True
     elif has_vae:
         what = "a VAE"
@@ -106,6 +107,11 @@ def summary(file: WeightsFile) -> FileSummary:
         metadata=file.metadata,
         config=_config(unet, C.UNetConfig) if has_unet else _config(vae, C.VAEConfig) if has_vae else {},
     )
+
+
+def _numbers_attentions(keys: Iterable[str]) -> bool:
+    """Whether numbered names are of self-attentions, as published or by the aliases of the same tensors."""
+    return any(".to_q." in key for key in keys) or all(re.fullmatch(r"\d+\.(0\.)?(weight|bias)", key) for key in keys)
 
 
 def _part(file: WeightsFile, name_of: Callable, spelling) -> Shapes:

@@ -26,10 +26,6 @@ class Patch(NamedTuple):
         """Nothing outside `allowed` [H, W], boolean."""
         return Patch(self.box, self.alpha * allowed[self.box.index])
 
-    def solid(self, where: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
-        """Index of the box, and its pixels [h, w] that are at least half covered and where `where` [h, w] holds."""
-        return self.box.index, (self.alpha >= 0.5) & where
-
 
 def cover(outlines, camera: Camera) -> Patch | None:
     """Coverage of the union of `outlines` (each [n, 2], cm), or None where nothing falls into the picture."""
@@ -113,6 +109,11 @@ class Canvas:
         if patch is not None:
             self.paint(Patch(patch.box, patch.alpha * np.float32(opacity)), colour, labels, part)
 
+    def label(self, patch: Patch, where: np.ndarray, labels: tuple[int, int]) -> None:
+        """Set (ATR, LIP) where at least half of a pixel is covered and `where` [h, w] holds."""
+        solid = (patch.alpha >= 0.5) & where
+        self.atr[patch.box.index][solid], self.lip[patch.box.index][solid] = labels
+
     def darken(self, patch: Patch | None, strength: float, tint=(1.0, 1.0, 0.92)) -> None:
         """Shadow: multiply by 1 - strength * coverage, a little less in blue, as sky light fills shadows."""
         if patch is not None:
@@ -138,6 +139,8 @@ class Canvas:
 
 def lit(colour, shade: np.ndarray, tint=(1.04, 1.0, 0.92)) -> np.ndarray:
     """`colour` ([3] or [h, w, 3]) under `shade` [h, w] (1 = as it is, lower = in shadow, higher = towards white)."""
-    colour = np.asarray(colour, np.float32)
-    shade = shade[..., None].astype(np.float32)
-    return colour * (1 + np.minimum(shade - 1, 0) * np.asarray(tint, np.float32)) + np.maximum(shade - 1, 0) * 150
+    colour, shade = np.asarray(colour, np.float32), shade[..., None].astype(np.float32) - 1
+    out = np.minimum(shade, 0) * (colour * np.asarray(tint, np.float32))
+    out += colour
+    out += np.maximum(shade, 0) * 150
+    return out

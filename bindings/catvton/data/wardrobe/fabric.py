@@ -105,7 +105,7 @@ class Fabric:
             first=first,
             second=second,
             third=partner(rng, second),
-            period=rng.uniform(3.6, 11.0) if name != "dots" else rng.uniform(3.6, 8.0),
+            period=rng.uniform(5.0, 13.0) if name != "dots" else rng.uniform(5.0, 10.0),
             duty=rng.uniform(0.3, 0.6),
             angle=rng.choice((0.0, 0.0, 0.0, 90.0, 90.0, 45.0, -45.0)),
             phase=rng.random(),
@@ -117,9 +117,9 @@ class Fabric:
         )
 
     def colour(self, x: np.ndarray, y: np.ndarray, pixel: float, chest: bool = False) -> np.ndarray:
-        """RGB 0..255 float32 [h, w, 3] at (x, y) cm of the cloth; `pixel`: cm per picture pixel, for soft edges.
+        """RGB 0..255 at (x, y) cm of the cloth: float32 [h, w, 3], or [3] where it is all one colour.
 
-        chest: this is the piece that carries a placed print, centred on (0, 19).
+        pixel: cm per picture pixel, for soft edges. chest: the piece that carries a placed print, centred on (0, 19).
         """
         first, second, third = (np.asarray(c, np.float32) for c in (self.first, self.second, self.third))
         if self.name == "stripes":
@@ -139,7 +139,7 @@ class Fabric:
         if self.denim:
             weave = np.sin(x * 9.0 + y * 5.0) * np.sin(y * 11.0 - x * 3.0)
             return first + (weave * np.float32(min(7.0, 0.7 / max(pixel, 0.1))))[..., None]
-        return np.broadcast_to(first, (*np.broadcast_shapes(x.shape, y.shape), 3))
+        return first
 
     def _turned(self, x, y):
         c, s = np.float32(np.cos(np.radians(self.angle))), np.float32(np.sin(np.radians(self.angle)))
@@ -155,18 +155,17 @@ class Fabric:
 
     def _printed(self, x, y, pixel, chest, first, second, third):
         texture = motif_texture(self.motif) if self.name == "print" else text_texture(self.text)
-        base = np.broadcast_to(first, (*np.broadcast_shapes(x.shape, y.shape), 3))
         if self.placed:
             if not chest:
-                return base
+                return first
             u, v = x / self.size + 0.5, (y - 19.0) / self.size + 0.5
-            return _mix(base, second, sample(texture, u, v, self.size / pixel, wrap=False))
+            return _mix(first, second, sample(texture, u, v, self.size / pixel))
         p = self.period + 1.5
         row, column = np.floor(y / p), np.floor(x / p + 0.5 * (np.floor(y / p) % 2))
         u, v = (x / p + 0.5 * (row % 2)) % 1.0, (y / p) % 1.0
-        amount = sample(texture, np.clip(u * 1.3 - 0.15, 0, 1), np.clip(v * 1.3 - 0.15, 0, 1), p / pixel, wrap=False)
+        amount = sample(texture, np.clip(u * 1.3 - 0.15, 0, 1), np.clip(v * 1.3 - 0.15, 0, 1), p / pixel)
         ink = np.where(((row + column) % 2 == 0)[..., None], second, third) if self.name == "print" else second
-        return _mix(base, ink, amount)
+        return _mix(first, ink, amount)
 
 
 def _band(t, period: float, duty: float, phase: float, pixel: float) -> np.ndarray:
@@ -176,4 +175,4 @@ def _band(t, period: float, duty: float, phase: float, pixel: float) -> np.ndarr
 
 
 def _mix(a, b, amount) -> np.ndarray:
-    return (a + (b - a) * amount[..., None]).astype(np.float32)
+    return (a + (b - a) * amount[..., None]).astype(np.float32, copy=False)

@@ -13,15 +13,16 @@ import numpy as np
 from PIL import Image
 
 from . import labels as L
-from .canvas import Canvas, Patch, cover, lit, soften
-from .form import CROTCH, HIP, SIDES, UNDERARM, WAIST, Form, form_of
-from .geometry import LIGHT, Box, Camera, ellipse, limb, limb_coordinates, mirrored, smooth
-from .head import Head, hand_outlines, paint_back_hair, paint_hand, paint_head, paint_shoe, shoe_outline
+from .backdrop import paint_backdrop
+from .bare import COLLAR, neck_outline, paint_body, torso_outline
+from .canvas import Canvas, cover
+from .form import HIP, SIDES, UNDERARM, WAIST, form_of
+from .geometry import Camera, limb, mirrored, smooth
+from .hands import hand_outlines, paint_hand, shoe_outline
+from .head import Head, paint_head
 from .person import Person
 
-_SKIN_TINT = (0.85, 1.05, 1.12)
-_SEEN = {"upper": (118.0, 3.0), "full": (204.0, 8.0)}  # framing: cm of body seen from top to bottom, cm above the hair
-COLLAR = -3.4  # cm above the collar bones to which collars reach; the neck above belongs to the face
+_SEEN = {"upper": (118.0, 3.0), "full": (213.0, 9.0)}  # framing: cm of body seen from top to bottom, cm above the hair
 MIN_SIZE = 32
 
 
@@ -55,76 +56,15 @@ class Figure:
         self.form = form_of(person)
         self.head = Head(person, self.form)
         self.base = Canvas(self.camera)
-        _paint_backdrop(self.base, person, self.form)
-        self._paint_body()
+        paint_backdrop(self.base, person, self.form)
+        paint_body(self.base, person, self.form, self.head)
         self.over = Canvas(self.camera)
         for i in range(2):
             paint_hand(self.over, person, self.form, i)
-        hands = self.over.alpha >= 0.5
+        self._hands = self.over.alpha >= 0.5
         paint_head(self.over, self.head)
-        self._hands = hands
         self.allowed = self._masks()
         self.over.harden(self.allowed_anywhere)
-
-    # -------------------------------------------------------------------------------------------- painting
-
-    def _paint_body(self) -> None:
-        canvas, form, person = self.base, self.form, self.person
-        skin = np.asarray(person.looks.skin, np.float32)
-        paint_back_hair(canvas, self.head)
-        for i, side in enumerate(SIDES):
-            joints, radii = fleshed(form.legs[i], form.leg_radii, 0.99)
-            paint_limb(canvas, joints, radii, skin, L.LEG[side])
-            paint_shoe(canvas, person, form, i)
-        torso, neck = torso_outline(form), neck_outline(form, self.head)
-        self._paint_skin([torso], None)
-        for side in SIDES:  # bare chest: the arm of its side
-            patch = cover([torso], self.camera)
-            if patch is not None:
-                x, y = self.form.torso(*self.camera.grid(patch.box))
-                self._label(patch.solid((x * side > 0) & (y < CROTCH)), L.ARM[side])
-        self._paint_skin([neck], None)
-        patch = cover([neck], self.camera)
-        if patch is not None:
-            x, y = self.form.torso(*self.camera.grid(patch.box))
-            self._label(patch.solid(y <= COLLAR), L.FACE)
-            for side in SIDES:
-                self._label(patch.solid((y > COLLAR) & (x * side >= 0)), L.ARM[side])
-            chin = cover([self.head.oval()], self.camera)
-            if chin is not None:
-                scale = self.camera.scale
-                shadow = soften(chin, 1.6 * scale, canvas.size, (0.6 * scale, 3.2 * scale))
-                inside = np.zeros(canvas.size, np.float32)
-                inside[patch.box.index] = patch.alpha
-                canvas.darken(Patch(shadow.box, shadow.alpha * inside[shadow.box.index]), 0.30, (0.85, 1, 1))
-
-    def _paint_skin(self, outlines, labels) -> None:
-        patch = cover(outlines, self.camera)
-        if patch is None:
-            return
-        x, y = self.form.torso(*self.camera.grid(patch.box))
-        u = np.clip(x / np.interp(y, [-20, -4, 0, 18], [6.5, 7.5, 17, 19]).astype(np.float32), -1.2, 1.2)
-        shade = 0.99 - 0.12 * u**4 + u * np.float32(LIGHT[0] * 0.07)
-        bones = (
-            np.exp(-(((y - 1.2 - 0.10 * np.abs(x)) / 0.7) ** 2))
-            * np.clip((np.abs(x) - 1.2) / 3, 0, 1)
-            * (np.abs(x) < 12)
-        )
-        self.base.paint(
-            patch,
-            lit(np.asarray(self.person.looks.skin, np.float32), (shade - 0.05 * bones).astype(np.float32), _SKIN_TINT),
-            labels,
-        )
-
-    def _label(self, solid_patch, labels) -> None:
-        index, solid = solid_patch
-        self.base.atr[index][solid], self.base.lip[index][solid] = labels
-
-    def paint_arm(self, canvas: Canvas, i: int) -> None:
-        joints, radii = fleshed(self.form.arms[i], self.form.arm_radii, 1.02)
-        paint_limb(canvas, joints, radii, np.asarray(self.person.looks.skin, np.float32), L.ARM[SIDES[i]])
-
-    # -------------------------------------------------------------------------------------------- maps
 
     @cached_property
     def densepose(self) -> np.ndarray:
@@ -214,75 +154,3 @@ class Figure:
 @lru_cache(maxsize=2)
 def figure_of(person: Person, size: tuple[int, int]) -> Figure:
     return Figure(person, size)
-
-
-def fleshed(joints: np.ndarray, radii: np.ndarray, swell: float) -> tuple[np.ndarray, np.ndarray]:
-    """A limb with a muscle's swelling below each joint."""
-    (a, b, c), (ra, rb, rc) = joints, radii
-    points = np.stack([a, a + 0.45 * (b - a), b, b + 0.3 * (c - b), c])
-    return points, np.array([ra, (0.52 * ra + 0.48 * rb) * swell, rb, rb * swell, rc])
-
-
-def torso_outline(form: Form) -> np.ndarray:
-    b = form.body
-    right = [(0, -4.5), (b.neck - 0.2, -4.6), (b.neck + 0.7, -2.6), (b.neck + 3.6, -0.7),
-             (b.shoulder - 2.0, 2.6), (b.shoulder - 0.4, 6.5), (b.chest, UNDERARM),
-             (b.waist, WAIST), (b.hip, HIP), (b.hip * 0.97, 62.0), (0, 69.0)]  # fmt: skip
-    return form.place(smooth(mirrored(right)))
-
-
-def neck_outline(form: Form, head: Head) -> np.ndarray:
-    n = form.body.neck
-    jaw = head.at([(-0.66, 0.5), (0.66, 0.5)])
-    low = form.place([(n, -3.0), (0.8 * n, 1.0), (0, 2.6), (-0.8 * n, 1.0), (-n, -3.0)])
-    return smooth([jaw[0], jaw[0], jaw[1], jaw[1], *low])
-
-
-def paint_limb(canvas: Canvas, joints, radii, colour, labels) -> None:
-    patch = cover(limb(joints, radii), canvas.camera)
-    if patch is None:
-        return
-    _, across, facing = limb_coordinates(*canvas.camera.grid(patch.box), joints, radii)
-    canvas.paint(
-        patch, lit(colour, 1.0 - 0.13 * across**4 - 0.05 * across * across + 0.08 * facing, _SKIN_TINT), labels
-    )
-
-
-def _paint_backdrop(canvas: Canvas, person: Person, form: Form) -> None:
-    """Wall and floor, and the person's soft shadow on them (from the bare body: no garment may change it)."""
-    scene, camera = person.backdrop, canvas.camera
-    h, w = canvas.size
-    y = np.linspace(0, 1, h, dtype=np.float32)[:, None]
-    x = np.linspace(0, 1, w, dtype=np.float32)[None, :]
-    wall, second = np.asarray(scene.wall, np.float32), np.asarray(scene.second, np.float32)
-    shade = 1.0 - 0.16 * ((x - 0.38) ** 2 + 0.6 * (y - 0.35) ** 2)
-    colour = lit(wall, shade)
-    feet = max(float(leg[2][1]) for leg in form.legs) * camera.scale + camera.y
-    floor = (feet - 6 * camera.scale) / h if person.framing == "full" else 2.0
-    if scene.kind == "gradient":
-        colour = colour + (second - wall) * (y**1.5 * 0.8)[..., None]
-    elif scene.kind == "panel":
-        left, wide = scene.place * 0.6 - 0.05, 0.42
-        edge = np.clip((0.5 * wide - np.abs(x - left - 0.5 * wide)) * w, 0, 1) * np.clip((y - 0.06) * h, 0, 1)
-        colour = colour + (second - wall) * (edge * 0.55)[..., None]
-    elif scene.kind == "room":
-        line = min(floor, 1.0) if floor < 1 else scene.horizon
-        on_floor = np.clip((y - line) * h, 0, 1) + 0 * x
-        colour = colour + (second * 0.9 - colour) * on_floor[..., None]
-        skirting = np.clip(1 - np.abs(y - line + 0.012) * h / max(1.0, 0.011 * h), 0, 1) + 0 * x
-        colour = colour + (np.minimum(wall * 1.08 + 8, 255) - colour) * (0.8 * skirting)[..., None]
-    if floor < 1 and scene.kind != "room":  # an endless studio floor
-        colour = colour * (1 - 0.09 * np.clip((y - floor) * 6, 0, 1))[..., None]
-    canvas.paint(Patch(Box(0, 0, w, h), np.ones((h, w), np.float32)), np.broadcast_to(colour, (h, w, 3)), L.BACKGROUND)
-    s = camera.scale
-    body = cover(
-        [torso_outline(form), *limb(form.legs[0], form.leg_radii), *limb(form.legs[1], form.leg_radii)], camera
-    )
-    if body is not None:
-        canvas.darken(soften(body, 5 * s, canvas.size, (5 * s, 3 * s)), 0.16)
-    if floor < 1:
-        ground = cover(
-            [ellipse((0.5 * (form.legs[0][2][0] + form.legs[1][2][0]), form.legs[0][2][1] + 9), 26, 4.0)], camera
-        )
-        if ground is not None:
-            canvas.darken(soften(ground, 2.5 * s, canvas.size), 0.34)

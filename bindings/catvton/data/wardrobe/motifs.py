@@ -95,8 +95,8 @@ def text_texture(text: str) -> tuple[np.ndarray, ...]:
     return _pyramid(image)
 
 
-def sample(texture: tuple[np.ndarray, ...], u: np.ndarray, v: np.ndarray, pixels: float, wrap: bool) -> np.ndarray:
-    """Bilinear coverage at (u, v) in [0, 1]; `pixels`: how many picture pixels the texture spans (picks the level)."""
+def sample(texture: tuple[np.ndarray, ...], u: np.ndarray, v: np.ndarray, pixels: float) -> np.ndarray:
+    """Bilinear coverage at (u, v), 0 outside [0, 1]; `pixels`: how many of the picture's the texture spans."""
     level = int(np.clip(np.floor(np.log2(texture[0].shape[0] / max(pixels, 1.0))), 0, len(texture) - 1))
     data = texture[level]
     n = data.shape[0]
@@ -104,13 +104,7 @@ def sample(texture: tuple[np.ndarray, ...], u: np.ndarray, v: np.ndarray, pixels
     x0, y0 = np.floor(x), np.floor(y)
     fx, fy = x - x0, y - y0
     x0, y0 = x0.astype(np.int32), y0.astype(np.int32)
-    if wrap:
-        xa, xb, ya, yb = x0 % n, (x0 + 1) % n, y0 % n, (y0 + 1) % n
-    else:
-        xa, xb, ya, yb = (np.clip(i, 0, n - 1) for i in (x0, x0 + 1, y0, y0 + 1))
-    value = (data[ya, xa] * (1 - fx) + data[ya, xb] * fx) * (1 - fy) + (
-        data[yb, xa] * (1 - fx) + data[yb, xb] * fx
-    ) * fy
-    if not wrap:
-        value = value * ((u >= 0) & (u <= 1) & (v >= 0) & (v <= 1))
-    return value
+    left, right, above, below = (np.clip(i, 0, n - 1) for i in (x0, x0 + 1, y0, y0 + 1))
+    top = data[above, left] * (1 - fx) + data[above, right] * fx
+    bottom = data[below, left] * (1 - fx) + data[below, right] * fx
+    return (top * (1 - fy) + bottom * fy) * ((u >= 0) & (u <= 1) & (v >= 0) & (v <= 1))

@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image
 
 from . import labels as L
+from .bare import paint_arm
 from .canvas import Canvas, Patch, cover, soften
 from .cloth import Creases, paint_piece
 from .figure import Figure, check_size, figure_of
+from .form import SIDES
 from .garment import Garment, Outfit
 from .geometry import limb
 from .person import Person
@@ -54,41 +56,42 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
     clip=False lets garments cross their agnostic mask: only to measure that cutting them there changes next to nothing.
     """
     figure = figure_of(person, check_size(size))
-    canvas = figure.base.copy()
-    form = figure.form
+    canvas, form = figure.base.copy(), figure.form
     creases = Creases(person.seed, form)
     cuts = {g.category: (g, tailor(g, form)) for g in outfit.worn}
-    tucked = "upper" in cuts and cuts["upper"][0].cut.tucked
-    order = ["overall"] if "overall" in cuts else ["upper", "lower"] if tucked else ["lower", "upper"]
+    top = "overall" if outfit.dress else "upper"
+    order = ["overall"] if outfit.dress else ["upper", "lower"] if outfit.top.cut.tucked else ["lower", "upper"]
 
-    def paint(category: str, pieces) -> None:
-        garment = cuts[category][0]
+    def paint(category: str, pieces) -> Patch | None:
+        """Paint the pieces; returns where the first one of cloth came to lie."""
+        garment, first = cuts[category][0], None
         for piece in pieces:
             label = L.both("upper-clothes") if piece.role == "under" else L.GARMENT[garment.kind]
             patch = paint_piece(
                 canvas, piece, garment.fabric, form, creases, label, SLOTS[category],
                 figure.allowed[category] if clip else None, person.looks.undershirt,
             )  # fmt: skip
-            if patch is not None and piece is pieces[0] and piece.role == "cloth" and category == order[-1] == "upper":
-                _hem_shadow(canvas, patch, figure)
+            if piece.role == "cloth" and first is None:
+                first = patch
+        return first
 
     for category in order:
-        paint(category, cuts[category][1].body)
-    top = order[-1] if order[-1] != "lower" else "upper"
-    for i, side in enumerate((-1, 1)):
+        cloth = paint(category, cuts[category][1].body)
+        if category == order[-1] == "upper" and cloth is not None:
+            _hem_shadow(canvas, cloth, figure)
+    for i, side in enumerate(SIDES):
         _arm_shadow(canvas, figure, i)
-        figure.paint_arm(canvas, i)
-        pieces = cuts[top][1].arms.get(side, [])
-        if pieces:
-            paint(top, pieces)
+        paint_arm(canvas, person, form, i)
+        paint(top, cuts[top][1].arms.get(side, []))
     canvas.overlay(figure.over)
     return Scene(person, outfit, canvas.picture(), canvas.atr, canvas.lip, canvas.part, figure)
 
 
 def _arm_shadow(canvas: Canvas, figure: Figure, i: int) -> None:
     """An arm's soft shadow on what lies behind it; from the bare arm, so that every garment gets the same."""
-    joints, radii = figure.form.arms[i], figure.form.arm_radii
-    patch = cover(limb(joints, radii + 0.6), figure.camera)
+    shoulder, elbow, wrist = figure.form.arms[i]
+    below = shoulder + 0.4 * (elbow - shoulder)  # the shoulder itself grows out of the torso and throws no shadow on it
+    patch = cover(limb([below, elbow, wrist], figure.form.arm_radii + 0.6), figure.camera)
     if patch is None:
         return
     s = figure.camera.scale

@@ -43,7 +43,7 @@ def garments() -> Image.Image:
 
 def one_in_many() -> Image.Image:
     """One person in seven garments of the seed list, each below its flat picture."""
-    person, outfit = Person.sample("sheet/17"), Outfit.sample("sheet/2")
+    person, outfit = Person.sample("sheet/23"), Outfit.sample("sheet/2")
     tries = [Garment.sample(f"sheet/{i}", kind) for i, kind in enumerate(
         ("t-shirt", "shirt", "tank-top", "long-sleeve", "jacket", "dress", "dress"), 20)]  # fmt: skip
     return grid([g.flat(_CELL) for g in tries] + [draw(person, outfit.replace(g), _CELL).image for g in tries], 7)
