@@ -1,4 +1,4 @@
-"""catvton info: what model files are, whether they make a CatVTON, and the memory that it needs. Only headers are read."""
+"""catvton info: what model files are, whether they make a CatVTON, and the memory it needs. Only headers are read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .table import gib, table
 SUFFIXES = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
 SIZES = ((512, 384), (1024, 768))  # the two that CatVTON was trained at
 LICENCE = (
-    "CatVTON's published weights are licensed CC BY-NC-SA 4.0: no commercial use, and what you make of them carries the "
-    "same licence. Base UNet and VAE have licences of their own. This engine's code is Apache-2.0."
+    "CatVTON's published weights are licensed CC BY-NC-SA 4.0: no commercial use, and what you make of them "
+    "carries the same licence. Base UNet and VAE have licences of their own. This engine's code is Apache-2.0."
 )
 
 

@@ -9,7 +9,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, two spaces between them, a rule below the head."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     lines = (head, ["-" * width for width in widths], *rows)
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    padded = ((cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 def gib(size: int) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from .. import memory
+from ..images import rgb_array
 from .table import gib
 
 if TYPE_CHECKING:
-    from ..preparation import Fit
+    from ..results import Result
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -63,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument(
         "--no-paste-back", dest="paste_back", action="store_false", help="give the model's picture, at --size"
     )
+    work.add_argument("--feather", metavar="LENGTH", help="softness of the seam: pixels, or 1%% of the longer side")
+    work.add_argument("--protect", type=Path, metavar="FILE", help="a mask of what stays the person's own")
+    work.add_argument(
+        "--match-colour", action="store_true", help="fit the result's colours to the person's at the seam"
+    )
 
 
 def size(text: str) -> tuple[int, int]:
@@ -95,8 +101,8 @@ def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     _dress(model, jobs, args)
     seconds = time.perf_counter() - began
-    what = str(jobs[0].out) if len(jobs) == 1 else f"{len(jobs)} pictures in {args.out}"
-    print(f"{what}: {seconds:.1f} s, {_peak(model.device)}")
+    where = str(jobs[0].out) if len(jobs) == 1 else f"{len(jobs)} pictures in {args.out}"
+    print(f"{where}: {seconds:.1f} s, {_peak(model.device)}")
     return 0
 
 
@@ -106,7 +112,6 @@ def jobs_of(person: Path, garment: Path, mask: Path | None, out: Path) -> list[J
     Raises FileNotFoundError for what is not there, ValueError where names do not fit together.
     """
     persons, garments = pictures_of(person, "person"), pictures_of(garment, "garment")
-    masks = [mask_for(p, mask) for p in persons]
     if person.is_dir() or garment.is_dir():
         if out.suffix.lower() in SUFFIXES:
             raise ValueError(f"--out {out}: several pictures need a folder to go to, not a file")
@@ -119,9 +124,10 @@ def jobs_of(person: Path, garment: Path, mask: Path | None, out: Path) -> list[J
             raise ValueError(f"--out {out} is a folder; give the name of the picture, such as {out / 'result.png'}")
         if out.suffix.lower() not in Image.registered_extensions():
             raise ValueError(f"--out {out}: {out.suffix or 'no ending'} is no picture format; use .png, .jpg or .webp")
-    jobs = [Job(p, g, m, outs.pop(0)) for p, m in zip(persons, masks) for g in garments]
+    jobs = [Job(p, g, mask_for(p, mask), outs.pop(0)) for p in persons for g in garments]
+    read = {path.resolve() for job in jobs for path in (job.person, job.garment, job.mask) if path}
     for job in jobs:
-        if job.out.resolve() in (path.resolve() for path in (job.person, job.garment, job.mask) if path):
+        if job.out.resolve() in read:
             raise ValueError(f"--out {job.out} is one of the pictures to read; choose another name")
     return jobs
 
@@ -168,6 +174,10 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
                     height=height,
                     width=width,
                     fit=args.fit,
+                    paste_back=args.paste_back,
+                    feather=args.feather,
+                    protect=args.protect,
+                    match_colour=args.match_colour,
                     callback=lambda *_: bar.update(),
                 )
             except torch.OutOfMemoryError as error:
@@ -175,20 +185,17 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
                     f"not enough memory on {model.device} for {height}x{width} in {model.dtype} ({error}). "
                     "Try a smaller --size or --dtype bfloat16; `catvton info` tells what is needed."
                 ) from error
-            if args.paste_back:
-                result = replace(result, image=_pasted(job, result.pil, args.fit))
             job.out.parent.mkdir(parents=True, exist_ok=True)
-            result.save(job.out)
+            _save(result, job.out)
 
 
-def _pasted(job: Job, made: Image.Image, fit: Fit) -> Image.Image:
-    """The person's own picture, at its own size, with what the model made where the mask is."""
-    from ..images import open_picture
-    from ..paste_back import paste_back
-    from ..preparation import Placement
-
-    person = open_picture(job.person, "person")
-    return paste_back(person, made, job.mask, Placement.of(person.size, made.size, fit))
+def _save(result: Result, path: Path) -> None:
+    if Image.registered_extensions()[path.suffix.lower()] != "JPEG":
+        result.save(path)
+        return
+    picture = Image.fromarray(rgb_array(result.pil))  # JPEG knows no transparency; white shows there
+    picture.info = dict(result.pil.info)
+    replace(result, image=picture).save(path, quality=95)
 
 
 def _peak(device: Any) -> str:
