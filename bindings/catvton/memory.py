@@ -7,6 +7,8 @@ operators run in the same order.
 
 Not counted: what a kernel takes for itself while it runs (a convolution's workspace, attention's tiles), and the
 rounding and reserve of torch's caching allocator. On CUDA expect some hundred MiB more, and the CUDA context besides.
+On a CPU oneDNN's rearranged copies count: resident memory of medium models rose by 1.4 to 1.6 times the plan.
+Attention is taken as a fused kernel; where torch has none for a device, its scores of N x N come on top.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,10 @@ def _model(files: Any) -> dict[str, Any]:
     unet, vae = load_unet(files.unet, files.attention, device="meta"), load_vae(files.vae, device="meta")
     load_scheduler(files.scheduler)  # refuses what the engine does not compute
     masked = C.is_masked(unet.config, vae.config)
-    plans = [memory.plan(unet.config, vae.config, *size, dtype) for dtype in memory.DTYPES for size in SIZES]
+    plans = []
+    for size in SIZES:
+        whole, half = (memory.plan(unet.config, vae.config, *size, dtype) for dtype in ("float32", "bfloat16"))
+        plans += [whole, half, replace(half, dtype="float16")]  # as many bytes as bfloat16
     return {
         "kind": "masked" if masked else "mask-free",
         "unet": str(files.unet),
