@@ -45,6 +45,18 @@ test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and 
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)
 
+# torch goes first: the module needs its libraries in the process.
+.PHONY: stubs
+stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a change in bindings/*.cpp
+	rm -rf bindings/catvton/_C
+	$(PYTHON) -c "import torch; from pybind11_stubgen import main; main()" \
+	  catvton._C --output-dir bindings --enum-class-locations Spelling:catvton._C.names
+	sed -i -E 's/typing\.SupportsInt \| typing\.SupportsIndex/int/g; s/typing\.SupportsFloat \| typing\.SupportsIndex/float/g' \
+	  bindings/catvton/_C/*.pyi
+	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
+	$(PYTHON) -m ruff check --quiet --fix --unsafe-fixes bindings/catvton/_C
+	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
+
 .PHONY: format
 format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs $(PYTHON) -m clang_format -i
@@ -93,5 +105,5 @@ $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 	@touch $@
 
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)
-	$(PIP) install "ruff>=0.6" "clang-format>=18"
+	$(PIP) install "ruff>=0.6" "clang-format>=18" "pybind11-stubgen>=2.5"
 	@touch $@

@@ -42,6 +42,10 @@ def test_every_form_gives_the_same_picture(source):
     np.testing.assert_array_equal(images.rgb_array(source), RGB)
 
 
+def test_rounding_overshoot_is_clipped():
+    assert images.rgb_array(np.array([[-1e-6, 1 + 1e-6]], np.float32))[0, :, 0].tolist() == [0, 255]
+
+
 def test_half_precision_is_read():
     half = (torch.from_numpy(RGB) / 255).to(torch.bfloat16)
     assert abs(images.rgb_array(half).astype(int) - RGB).max() <= 1
