@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-import synthetic_weights
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image
+
+import synthetic_weights
 from catvton import TryOn
 from catvton.data import wardrobe
 from catvton.preparation import prepare
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from PIL import Image
 from reference import noise_for, try_on
 from support import skip_cross_attention
 

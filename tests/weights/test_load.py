@@ -7,11 +7,12 @@ import types
 
 import pytest
 import torch
-from catvton import weights
-from catvton.weights.files import open_weights
 from diffusers import AutoencoderKL
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors.torch import load_file, save_file
+
+from catvton import weights
+from catvton.weights.files import open_weights
 
 NAME = "diffusion_pytorch_model"
 
