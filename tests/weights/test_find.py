@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 import torch
-from catvton import weights
 from safetensors.torch import load_file, save_file
+
+from catvton import weights
 
 NAME = "diffusion_pytorch_model.safetensors"
 ATTENTION = "attention/model.safetensors"

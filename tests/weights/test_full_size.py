@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from catvton import weights
 
 TESTS = Path(__file__).resolve().parents[1]

@@ -8,11 +8,12 @@ import types
 import numpy as np
 import pytest
 import torch
-from catvton import weights
-from catvton.weights.files import open_weights
 from diffusers import AutoencoderKL
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors.torch import load_file, save_file
+
+from catvton import weights
+from catvton.weights.files import open_weights
 
 NAME = "diffusion_pytorch_model"
 ATTENTION = "mix-48k-1024/attention/model.safetensors"
