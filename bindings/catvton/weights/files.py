@@ -37,7 +37,6 @@ LEFTOVERS = (
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
     "numpy.dtype",
-    "_codecs.encode",
 )
 
 _MAPPED_AT_ONCE = 256 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
