@@ -11,17 +11,18 @@ ABI_TORCH ?= 2.10.0 2.13.0 2.14.1  # what `make test-abi` runs the one binary on
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
-# What is done once per environment leaves a stamp: .venv's stamps lie in it, those of a named PYTHON under build/.
+# What is done once per environment leaves a stamp: .venv's lie in it, those of a named PYTHON under build/.
 ifeq ($(origin PYTHON),undefined)
   PYTHON := .venv/bin/python
   STAMPS := .venv/stamps
+  WHEELS := build/wheels
 else
   STAMPS := build/stamps/$(subst /,_,$(PYTHON))
+  WHEELS := $(STAMPS)/wheels
 endif
 BUILT := $(STAMPS)/built-torch-$(TORCH)-cuda-$(CUDA)
 SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
-WHEELS := build/wheels
 WHEEL = $(wildcard $(WHEELS)/catvton_native-*.whl)
 
 .PHONY: help
@@ -68,7 +69,7 @@ format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	$(PYTHON) -m ruff check --fix .
 
 .PHONY: wheel
-wheel: build  ## the wheel, in build/wheels
+wheel: build  ## the wheel, and where it lies
 	@ls -l $(WHEEL)
 
 .PHONY: clean

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from catvton import weights
 from catvton.evaluate.cli import main as evaluate
 from catvton.evaluate.metrics import colour_difference, ssim

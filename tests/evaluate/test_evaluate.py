@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+
 from catvton._native import C
 from catvton.evaluate.cli import main
 from catvton.train.export import save_scheduler, save_unet, save_vae
@@ -49,8 +50,9 @@ def test_results_of_other_settings_are_not_mixed(model, tmp_path, capsys):
 
 def test_outside_the_mask_the_person_stays(model, tmp_path):
     import numpy as np
-    from catvton.train.samples import Wardrobe
     from PIL import Image
+
+    from catvton.train.samples import Wardrobe
 
     assert evaluate(model, tmp_path, "--count", "1") == 0
     case = Wardrobe(1, (64, 48), split="test").tryon_case(0)

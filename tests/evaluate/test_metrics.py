@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from catvton.evaluate.metrics import colour_difference, psnr, ssim
 from catvton.evaluate.run import measure, summary
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from catvton._native import C
 from catvton.train.export import save_unet, save_vae
 from catvton.train.networks import fresh_unet, fresh_vae

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from catvton.data.wardrobe import case
 from catvton.train.cli import main
 from catvton.train.randomness import shuffled
 from catvton.train.samples import Folder, Several, Wardrobe
 from catvton.train.shards import ITEMS, Shards
-from PIL import Image
 
 
 @pytest.fixture

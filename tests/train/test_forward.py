@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from catvton.train.forward import recomputing, training_forward
 
 

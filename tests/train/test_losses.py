@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from catvton._native import C
-from catvton.train.losses import LossOptions, add_noise, joined_condition, noise_loss, rectified, tryon_loss
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_dream_and_update_latents, compute_snr
+
+from catvton._native import C
+from catvton.train.losses import LossOptions, add_noise, joined_condition, noise_loss, rectified, tryon_loss
 
 
 @pytest.fixture(scope="module")

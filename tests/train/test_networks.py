@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from catvton._native import C
 from catvton.train.networks import TRAINED, fresh_unet, fresh_vae, small_unet, small_vae, trained_names
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+
 from catvton.train import checkpoint as checkpoints
 from catvton.train.cli import main
 

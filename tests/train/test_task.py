@@ -4,6 +4,7 @@ import csv
 
 import pytest
 import torch
+
 from catvton import weights
 from catvton._native import C
 from catvton.train.cli import main
