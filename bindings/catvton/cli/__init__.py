@@ -24,6 +24,8 @@ COMMANDS = {
     "info": (".cli.info", "what model files are, their size, licence and the memory they need"),
     "doctor": (".cli.doctor", "check this machine, torch and every operator of the engine"),
     "data": (".data.cli", "data sets for training and evaluation"),
+    "train": (".train.cli", "train the attention on your pictures, or a small model from nothing"),
+    "evaluate": (".evaluate.cli", "measure a model's try-ons of held-out cases against the truth"),
 }
 PACKAGE = __package__.rpartition(".")[0]
 DESCRIPTION = "CatVTON: virtual try-on on your own machine. `catvton COMMAND --help` explains a command."
