@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from diffusers import DDIMScheduler  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+
 from support import diffusers_unet, diffusers_vae  # noqa: E402
 
 UNET = {

@@ -14,10 +14,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from catvton import TryOn, __version__  # noqa: E402
-from catvton.cli import main  # noqa: E402
 from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: E402
 from PIL import Image  # noqa: E402
+
+from catvton import TryOn, __version__  # noqa: E402
+from catvton.cli import main  # noqa: E402
 
 from .conftest import environment, write_sparse  # noqa: E402
 
