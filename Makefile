@@ -34,6 +34,10 @@ help:  ## list the targets
 demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
 	$(PYTHON) scripts/demo.py
 
+.PHONY: demo-model
+demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on
+	$(PYTHON) scripts/demo_model.py
+
 .PHONY: build
 build: $(BUILT)  ## compile, and install the wheel into .venv
 
@@ -104,6 +108,10 @@ $(BUILT): $(SOURCES) $(STAMPS)/torch-$(TORCH) | $(STAMPS)/build-tools
 
 $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[test]"
+	@touch $@
+
+$(STAMPS)/evaluation: pyproject.toml | $(BUILT)
+	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[evaluate]"
 	@touch $@
 
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)
