@@ -11,17 +11,18 @@ ABI_TORCH ?= 2.10.0 2.13.0 2.14.1  # what `make test-abi` runs the one binary on
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
-# What is done once per environment leaves a stamp: .venv's stamps lie in it, those of a named PYTHON under build/.
+# What is done once per environment leaves a stamp: .venv's lie in it, those of a named PYTHON under build/.
 ifeq ($(origin PYTHON),undefined)
   PYTHON := .venv/bin/python
   STAMPS := .venv/stamps
+  WHEELS := build/wheels
 else
   STAMPS := build/stamps/$(subst /,_,$(PYTHON))
+  WHEELS := $(STAMPS)/wheels
 endif
 BUILT := $(STAMPS)/built-torch-$(TORCH)-cuda-$(CUDA)
 SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
-WHEELS := build/wheels
 WHEEL = $(wildcard $(WHEELS)/catvton_native-*.whl)
 
 .PHONY: help
@@ -32,6 +33,10 @@ help:  ## list the targets
 .PHONY: demo
 demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
 	$(PYTHON) scripts/demo.py
+
+.PHONY: demo-model
+demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on
+	$(PYTHON) scripts/demo_model.py
 
 .PHONY: build
 build: $(BUILT)  ## compile, and install the wheel into .venv
@@ -45,6 +50,18 @@ test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and 
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)
 
+# torch goes first: the module needs its libraries in the process.
+.PHONY: stubs
+stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a change in bindings/*.cpp
+	rm -rf bindings/catvton/_C
+	$(PYTHON) -c "import torch; from pybind11_stubgen import main; main()" \
+	  catvton._C --output-dir bindings --enum-class-locations Spelling:catvton._C.names
+	sed -i -E 's/typing\.SupportsInt \| typing\.SupportsIndex/int/g; s/typing\.SupportsFloat \| typing\.SupportsIndex/float/g' \
+	  bindings/catvton/_C/*.pyi
+	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
+	$(PYTHON) -m ruff check --quiet --fix --unsafe-fixes bindings/catvton/_C
+	$(PYTHON) -m ruff format --quiet bindings/catvton/_C
+
 .PHONY: format
 format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs $(PYTHON) -m clang_format -i
@@ -52,7 +69,7 @@ format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	$(PYTHON) -m ruff check --fix .
 
 .PHONY: wheel
-wheel: build  ## the wheel, in build/wheels
+wheel: build  ## the wheel, and where it lies
 	@ls -l $(WHEEL)
 
 .PHONY: clean
@@ -92,6 +109,10 @@ $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[test]"
 	@touch $@
 
+$(STAMPS)/evaluation: pyproject.toml | $(BUILT)
+	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[evaluate]"
+	@touch $@
+
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)
-	$(PIP) install "ruff>=0.6" "clang-format>=18"
+	$(PIP) install "ruff>=0.6" "clang-format>=18" "pybind11-stubgen>=2.5"
 	@touch $@

@@ -1,6 +1,10 @@
 # catvton_opencv: OpenCV's core and imgproc. Linked statically where the archives exist, so that the module runs on
 # machines without OpenCV and brings no TBB, LAPACK or OpenGL along (cpp/image/opencv_standins.cpp); shared otherwise.
-find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc)
+find_package(OpenCV 4 QUIET COMPONENTS core imgproc)
+if(NOT OpenCV_FOUND)
+  message(FATAL_ERROR "OpenCV 4 was not found: install it (Debian, Ubuntu: libopencv-dev; conda, vcpkg, Homebrew: opencv) "
+                      "or point OpenCV_DIR at its CMake files")
+endif()
 add_library(catvton_opencv INTERFACE)
 target_include_directories(catvton_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
 

@@ -1,7 +1,7 @@
 """One try-on at the published size, from nothing: what `make demo` runs.
 
-The network has CatVTON's full size, 899 M parameters, but its weights are random: it shows that the engine installs, loads
-and runs, and how fast; not what CatVTON can do. For that, load published weights (README, "Where files go").
+The network has CatVTON's full size, 899 M parameters, but its weights are random: it shows that the engine installs,
+loads and runs, and how fast; not what CatVTON can do. For that, load published weights (README, "Where files go").
 """
 
 from __future__ import annotations

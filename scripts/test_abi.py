@@ -19,7 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-abi"
-TESTS = ["abi", "bindings", "torch_stable", "ops", "nn", "models", "sampling", "weights", "tryon", "image"]
+# What computes through the binary; the rest of the tests would find the same on every torch.
+TESTS = ["abi", "torch_stable", "ops", "models", "sampling", "weights", "tryon", "bindings/test_tryon.py"]
 
 
 @dataclass
@@ -78,7 +79,7 @@ def try_on(version: str, wheel: Path) -> Outcome:
     if python != Path(sys.executable):
         pip(python, "install", "--force-reinstall", "--no-deps", wheel)
         pip(python, "install", f"{wheel}[test]")
-    tests = [path for name in TESTS if (path := ROOT / "tests" / name).is_dir()]
+    tests = [path for name in TESTS if (path := ROOT / "tests" / name).exists()]
     start = time.monotonic()
     process = subprocess.Popen(
         [python, "-m", "pytest", "-q", *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ

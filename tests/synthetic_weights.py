@@ -18,9 +18,11 @@ import zlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from catvton._native import C
+from catvton.weights.attention import METADATA_KEY
+from catvton.weights.config import unet_config, vae_config
+from catvton.weights.files import save_tensors
 
 SCHEDULER = {
     "_class_name": "DDIMScheduler",
@@ -102,9 +104,6 @@ def write(
 
 
 def _write_parts(folder: Path, tiny: bool, mask_free: bool, dtype: torch.dtype, seed: int) -> None:
-    from catvton.weights.attention import METADATA_KEY
-    from catvton.weights.config import unet_config, vae_config
-
     unet = (TINY_UNET if tiny else UNET) | {"in_channels": 8 if mask_free else 9}
     for name, fields in (("unet", unet), ("vae", TINY_VAE if tiny else VAE)):
         (folder / name).mkdir()
@@ -116,7 +115,7 @@ def _write_parts(folder: Path, tiny: bool, mask_free: bool, dtype: torch.dtype, 
     networks = {"unet": C.UNet.shapes(config), "vae": C.VAE.shapes(vae_config(folder / "vae" / "config.json"))}
     for name, shapes in networks.items():
         tensors = {key: values(f"{name}.{key}", shape, seed).to(dtype) for key, shape in shapes.items()}
-        save_file(tensors, folder / name / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+        save_tensors(tensors, folder / name / "diffusion_pytorch_model.safetensors")
         del tensors
 
     trained = {}
@@ -125,10 +124,8 @@ def _write_parts(folder: Path, tiny: bool, mask_free: bool, dtype: torch.dtype, 
             if key.startswith(module + "."):
                 weight = key.removeprefix(module + ".")
                 trained[C.names.published_attention_name(index, weight)] = values(f"attention.{key}", shape, seed)
-    attention = folder / "mix-48k-1024" / "attention"
-    attention.mkdir(parents=True)
-    kind = {METADATA_KEY: "mask-free"} if mask_free else {}  # the masked file is the published one, to the byte of its size
-    save_file(trained, attention / "model.safetensors", metadata={"format": "pt"} | kind)
+    kind = {METADATA_KEY: "mask-free"} if mask_free else {}  # the masked file is as long as the published one
+    save_tensors(trained, folder / "mix-48k-1024" / "attention" / "model.safetensors", kind)
 
 
 def main() -> None:

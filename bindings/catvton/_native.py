@@ -6,6 +6,9 @@ and what to do: a notebook or ComfyUI must start even then.
 
 from __future__ import annotations
 
+import sysconfig
+from pathlib import Path
+
 MINIMUM_TORCH = (2, 10)
 
 
@@ -34,6 +37,9 @@ def _load():
         return _Unavailable(f"catvton needs torch >= 2.10, this is torch {torch.__version__}. Upgrade torch.")
     try:
         from . import _C
+
+        if getattr(_C, "__file__", None) is None:  # the folder of type stubs was found, and no binary beside it
+            raise ImportError(f"no _C{sysconfig.get_config_var('EXT_SUFFIX')} in {Path(__file__).parent}")
     except ImportError as error:
         return _Unavailable(
             f"catvton's native module could not be loaded ({error}). Reinstall catvton-native for this Python, or "

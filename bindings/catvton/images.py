@@ -202,8 +202,8 @@ def _bytes_of_array(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN or infinity; check the step that made it")
-        if low < 0 or high > 1 + 1e-3:  # a resize or a VAE may overshoot by rounding
-            fix = "divide by 255" if low >= 0 and high <= 255 else "bring it to 0..1, as (x + 1) / 2 does for -1..1"
+        if low < -1e-3 or high > 1 + 1e-3:  # a resize or a VAE may overshoot by rounding
+            fix = "divide by 255" if low > -1e-3 and high <= 255 else "bring it to 0..1, as (x + 1) / 2 does for -1..1"
             raise ValueError(f"{name}: float values must lie in 0..1, got {low:g}..{high:g}; {fix}")
         return to_uint8(array)
     if array.dtype.kind in "iu":

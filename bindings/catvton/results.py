@@ -19,7 +19,8 @@ from .images import PictureLike, open_picture, to_uint8
 class Result:
     """One try-on. In a notebook it shows as its picture."""
 
-    image: Any  # of the kind that the person came as: PIL (a path, too), numpy [H, W, 3] or torch [H, W, 3]
+    image: Any  # of the kind that the person came as: PIL (a path, too), numpy or torch [H, W, C]
+    plain: Image.Image  # what the model made at its own size, before it was pasted back
     seed: int | None  # what repeats it; None where the caller brought generator or noise
     seconds: float  # spent in the model, a batch's time shared out evenly
 
@@ -45,19 +46,31 @@ class Result:
         return buffer.getvalue()
 
 
-def like(source: PictureLike, picture: np.ndarray) -> Any:
-    """float32 [H, W, 3] in 0..1 as the kind of picture that `source` is.
+def like(source: PictureLike, made: Image.Image) -> Any:
+    """`made` as the kind of picture that `source` is: an array of its dtype and a tensor on its device, a leading batch
+    dimension of 1 where it had one; a PIL image for everything else.
 
-    A numpy array or tensor gives its own dtype back (float in 0..1, uint8 in 0..255), its leading batch dimension of 1
-    if it had one, and a tensor its device. Everything else gives an RGB PIL image.
+    uint8 holds 0..255, float 0..1. Where a float picture's 8-bit value did not change, its own value stays: what paste
+    back keeps, it keeps to the last bit.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(source, torch.Tensor):
-        values = picture if source.is_floating_point() else to_uint8(picture)
-        tensor = torch.from_numpy(np.ascontiguousarray(values)).to(source.device)
-        tensor = tensor.to(source.dtype) if source.is_floating_point() else tensor
-        return tensor[None] if source.ndim == 4 else tensor
+        array = _as_array(source.detach().cpu().float().numpy() if source.is_floating_point() else source, made)
+        tensor = torch.from_numpy(array).to(source.device)
+        return tensor.to(source.dtype) if source.is_floating_point() else tensor
     if isinstance(source, np.ndarray):
-        values = picture.astype(source.dtype) if source.dtype.kind == "f" else to_uint8(picture)
-        return values[None] if source.ndim == 4 else values
-    return Image.fromarray(to_uint8(picture))
+        return _as_array(source, made)
+    return made
+
+
+def _as_array(source: Any, made: Image.Image) -> np.ndarray:
+    """`made` as [H, W, C], [1, H, W, C] or [H, W] like `source`; float where that is."""
+    values = np.array(made)
+    if values.ndim == 2 and source.ndim > 2:
+        values = values[..., None]
+    if source.ndim == 4:
+        values = values[None]
+    if not isinstance(source, np.ndarray) or source.dtype.kind != "f":
+        return values
+    floats = values.astype(source.dtype) / source.dtype.type(255)
+    return np.where(to_uint8(source) == values, source, floats) if source.shape == values.shape else floats

@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from . import noise as noises
 from . import weights
 from ._native import C
 from .devices import resolve_device, resolve_dtype
-from .images import PictureLike
+from .images import PictureLike, open_picture, to_uint8
+from .masks.controls import Length
 from .pairs import Pair, Settings, pairs_of
-from .preparation import Fit, prepare
+from .paste_back import paste_back as paste
+from .preparation import Fit, mask_of_size, prepare
 from .results import Result, like
 
 OnStep = Callable[[int, int, torch.Tensor], Any]  # steps done, steps in all, joined latents
@@ -107,6 +111,10 @@ class TryOn:
         height: int = 1024,
         width: int = 768,
         fit: Fit = "pad",
+        paste_back: bool = True,
+        feather: Length | None = None,
+        protect: PictureLike | None = None,
+        match_colour: bool = False,
         batch_size: int = 1,
         callback: OnStep | None = None,
         generator: torch.Generator | None = None,
@@ -122,7 +130,9 @@ class TryOn:
         evaluated with, 0 is deterministic after the first noise.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
-        height, width: at which the model works, multiples of 8. fit: how pictures reach that size.
+        height, width: at which the model works, multiples of 8. fit: how pictures reach that size (`Placement.of`).
+        paste_back: the result goes back into the original picture, at its size, and outside the mask nothing changes.
+        feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
         stops the run within that step and arrives unchanged. tap: called with name and value of every intermediate.
@@ -143,7 +153,8 @@ class TryOn:
         for number, batch in enumerate(batches):
             on_step = callback and _counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))
-            results += self._try_on(batch, settings, seeds, draw, on_step, tap)
+            finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
+            results += self._try_on(batch, settings, seeds, draw, finish, on_step, tap)
         return results[0] if is_single else results
 
     def _try_on(
@@ -152,19 +163,18 @@ class TryOn:
         settings: Settings,
         seeds: list[int | None],
         draw: noises.Noise,
+        finish: Callable[..., Image.Image] | None,
         on_step: OnStep | None,
         tap: Tap | None,
     ) -> list[Result]:
+        persons = [open_picture(pair.person, "person") for pair in batch]
+        masks = [
+            None if pair.mask is None else mask_of_size(pair.mask, person.size)
+            for pair, person in zip(batch, persons, strict=True)
+        ]
         prepared = [
-            prepare(
-                pair.person,
-                pair.garment,
-                pair.mask if self.masked else None,
-                settings.height,
-                settings.width,
-                settings.fit,
-            )
-            for pair in batch
+            prepare(person, pair.garment, mask if self.masked else None, settings.height, settings.width, settings.fit)
+            for pair, person, mask in zip(batch, persons, masks, strict=True)
         ]
 
         def stacked(arrays: list[np.ndarray]) -> torch.Tensor:
@@ -193,10 +203,14 @@ class TryOn:
                 f"the model computed NaN or infinity in {str(self.dtype).removeprefix('torch.')}: these weights "
                 "overflow there, or are damaged. Load them with dtype='float32' or 'bfloat16'."
             )
-        return [
-            Result(image=like(pair.person, picture), seed=seed, seconds=seconds)
-            for pair, picture, seed in zip(batch, pictures, seeds, strict=True)
-        ]
+        results = []
+        for pair, person, mask, preparation, picture, seed in zip(
+            batch, persons, masks, prepared, pictures, seeds, strict=True
+        ):
+            plain = Image.fromarray(to_uint8(picture))
+            image = plain if finish is None else finish(person, plain, mask, preparation.placement)
+            results.append(Result(image=like(pair.person, image), plain=plain, seed=seed, seconds=seconds))
+        return results
 
 
 def _counted(callback: OnStep, before: int, total: int) -> OnStep:

@@ -30,7 +30,7 @@ struct Lanes {
 };
 
 constexpr int64_t kRowsPerBlock = 16;   // turned together; 16 rows of RGB make 48 lanes
-constexpr int64_t kColumnBytes = 1024;  // one strip; its int32 sums stay in the first-level cache
+constexpr int64_t kColumnBytes = 1024;  // the most in one strip; its int32 sums stay in the first-level cache
 
 namespace detail {
 
@@ -69,11 +69,11 @@ void with_channels(int64_t channels, const Function& function) {
 template <class Pass>
 Image along_height(const View& in, int64_t out_height, const Pass& pass) {
   Image out({out_height, in.shape.width, in.shape.channels});
-  const int64_t row = in.shape.row(), strips = (row + kColumnBytes - 1) / kColumnBytes;
-  torch_stable::parallel_for(0, strips, 1, [&](int64_t first, int64_t last) {
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t at = strip * kColumnBytes;
-      pass(Lanes{in.data + at, row, std::min(kColumnBytes, row - at)}, out.data.data() + at, row);
+  const int64_t row = in.shape.row();
+  const int64_t width = std::clamp<int64_t>((row / 8 + 63) / 64 * 64, 64, kColumnBytes);  // eight strips share out well
+  torch_stable::parallel_for(0, (row + width - 1) / width, 1, [&](int64_t first, int64_t last) {
+    for (int64_t at = first * width; at < std::min(last * width, row); at += width) {
+      pass(Lanes{in.data + at, row, std::min(width, row - at)}, out.data.data() + at, row);
     }
   });
   return out;

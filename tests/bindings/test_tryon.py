@@ -11,14 +11,15 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from support import diffusers_unet, diffusers_vae
 
 import catvton
 from catvton._native import C
 from catvton.preparation import prepare
+from support import diffusers_unet, diffusers_vae
 
 SIZE = {"height": 64, "width": 48}
-FAST = {"steps": 2, "seed": 5, **SIZE}
+PLAIN = {"steps": 2, "paste_back": False, **SIZE}
+FAST = {"seed": 5, **PLAIN}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_golden_pictures_through_the_whole_package(golden):
     model = catvton.TryOn.load(golden / "models/tiny", device="cpu")
     person, garment, mask = (trace[f"pre.u8.{name}"].numpy() for name in ("person", "cloth", "mask"))
     noise = [trace[name] for name in sorted(trace) if name.startswith("noise.")]
-    result = model(person, garment, mask, steps=4, height=128, width=96, noise=noise)
+    result = model(person, garment, mask, steps=4, height=128, width=96, noise=noise, paste_back=False)
     assert levels(result.image, trace["final.u8"]) <= 1
 
 
@@ -117,17 +118,17 @@ def test_another_seed_or_garment_is_another_picture(tryon, person, garment, mask
 
 
 def test_without_a_seed_the_result_names_the_one_it_took(tryon, person, garment, mask):
-    first = tryon(person, garment, mask, steps=1, **SIZE)
-    again = tryon(person, garment, mask, steps=1, seed=first.seed, **SIZE)
+    first = tryon(person, garment, mask, **PLAIN)
+    again = tryon(person, garment, mask, seed=first.seed, **PLAIN)
     assert levels(first.image, again.image) == 0
 
 
 def test_a_generator_goes_on_where_it_stood(tryon, person, garment, mask):
     generator = torch.Generator().manual_seed(5)
-    first = tryon(person, garment, mask, steps=2, generator=generator, **SIZE)
+    first = tryon(person, garment, mask, generator=generator, **PLAIN)
     assert first.seed is None
     assert levels(first.image, tryon(person, garment, mask, **FAST).image) == 0
-    assert levels(first.image, tryon(person, garment, mask, steps=2, generator=generator, **SIZE).image) > 1
+    assert levels(first.image, tryon(person, garment, mask, generator=generator, **PLAIN).image) > 1
 
 
 # ---- lists ----------------------------------------------------------------------------------------------------------
@@ -220,6 +221,38 @@ def test_a_result_shows_in_a_notebook_and_saves_whole_files(tryon, person, garme
     with pytest.raises(ValueError):
         result.save(tmp_path / "result.nonsense")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["result.png"]
+
+
+# ---- back into the original -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+def test_outside_the_mask_every_byte_is_the_originals(tryon, garment, mode, fit):
+    original = picture(1, 150, 130).convert(mode)
+    mask = Image.new("L", (130, 150))
+    mask.paste(255, (40, 40, 90, 110))
+    made = tryon(original, garment, mask, **{**FAST, "paste_back": True, "fit": fit, "feather": 2}).image
+    assert (made.mode, made.size) == (original.mode, original.size)
+    changed = (np.asarray(made) != np.asarray(original)).reshape(150, 130, -1).any(-1)
+    assert changed[40:110, 40:90].mean() > 0.5
+    changed[40 - 12 : 110 + 12, 40 - 12 : 90 + 12] = False  # six sigmas of the feather
+    assert not changed.any()
+
+
+def test_float_pictures_keep_their_own_values_outside_the_mask(tryon, garment, mask):
+    exact = np.random.default_rng(0).random((64, 48, 3), np.float32)
+    made = tryon(exact, garment, mask, **{**FAST, "paste_back": True, "feather": 0}).image
+    kept = np.asarray(mask) == 0
+    assert made.dtype == np.float32 and np.array_equal(made[kept], exact[kept])
+    assert not np.array_equal(made[~kept], exact[~kept])
+
+
+def test_the_models_own_picture_stays_at_hand(tryon, person, garment, mask):
+    big = person.resize((96, 128))
+    result = tryon(big, garment, mask.resize((96, 128)), **{**FAST, "paste_back": True})
+    assert result.image.size == (96, 128) and result.plain.size == (48, 64)
+    assert levels(result.plain, tryon(big, garment, mask.resize((96, 128)), **FAST).image) == 0
 
 
 # ---- progress and cancelling ----------------------------------------------------------------------------------------
@@ -318,7 +351,11 @@ def test_float16_overflow_is_told_not_shown(folder, person, garment, mask):
         ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, got 0"),
         ({"noise": []}, ValueError, "give one of seed, generator and noise"),
         ({"seed": None, "noise": []}, ValueError, "0 tensors were given"),
-        ({"seed": None, "noise": [torch.zeros(1, 4, 3, 3)]}, ValueError, r"tensor 0 must have the shape \[1, 4, 32, 24\]"),
+        (
+            {"seed": None, "noise": [torch.zeros(1, 4, 3, 3)]},
+            ValueError,
+            r"tensor 0 must have the shape \[1, 4, 32, 24\]",
+        ),
         ({"person": "nowhere.png"}, FileNotFoundError, "nowhere.png"),
         ({"person": 7}, TypeError, "person: expected a path"),
         ({"mask": None}, ValueError, "masked model"),

@@ -1,4 +1,4 @@
-"""`import catvton` always succeeds; what is missing is said at the first use. Each case in an interpreter of its own."""
+"""`import catvton` always succeeds; what is missing is said at first use. Each case in an interpreter of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import catvton
 import pytest
+
+import catvton
 
 PACKAGE = Path(catvton.__file__).parent
 FIRST_USE = """
@@ -77,7 +78,7 @@ def test_without_a_binary(package):
     (binary,) = package.glob("_C.*.so")
     binary.rename(package / "_C.cpython-30-other.so")
     message = message_of_first_use(package.parent)
-    assert "could not be loaded" in message and "Reinstall" in message
+    assert f"no {binary.name} in {package}" in message and "Reinstall" in message
 
 
 def test_available():

@@ -105,6 +105,10 @@ def test_labels_are_the_documented_ones_and_both_sets_agree(seed, category, fram
     assert all(a == b or (a, b) == ("upper-clothes", "coat") for a, b in pairs), pairs
     worn = {(L.ATR[L.GARMENT[g.kind][0]], L.LIP[L.GARMENT[g.kind][1]]) for g in scene.outfit.worn}
     assert worn <= pairs
+    for garment in scene.outfit.worn:
+        area = scene.garment_area(garment)
+        assert (scene.atr[area] == L.GARMENT[garment.kind][0]).all()
+        assert (scene.lip[area] == L.GARMENT[garment.kind][1]).all()
     person = scene.atr > 0
     assert person[(scene.densepose > 0)].mean() > 0.98  # a body part is never background
 

@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from catvton import images
 from catvton.preparation import prepare
-from PIL import Image
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 
@@ -40,6 +41,10 @@ def half_mask(height=12, width=10):
 )
 def test_every_form_gives_the_same_picture(source):
     np.testing.assert_array_equal(images.rgb_array(source), RGB)
+
+
+def test_rounding_overshoot_is_clipped():
+    assert images.rgb_array(np.array([[-1e-6, 1 + 1e-6]], np.float32))[0, :, 0].tolist() == [0, 255]
 
 
 def test_half_precision_is_read():

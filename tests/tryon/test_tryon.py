@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton._native import C
 from reference import noise_for, try_on
 from support import assert_close, diffusers_unet, diffusers_vae, native_unet, native_vae
 

@@ -9,15 +9,12 @@ without an error. So the kind is taken from the file's metadata or its path; whe
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from .._native import C
-from .files import WeightsError, WeightsFile
+from .files import WeightsError, WeightsFile, save_tensors
 
 KINDS = {9: "masked", 8: "mask-free"}  # channels that the base UNet takes -> kind of model
 METADATA_KEY = "catvton.kind"
@@ -79,15 +76,4 @@ def save_attention(unet: C.UNet, path: str | Path, *, kind: str | None = None) -
         for weight in ("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias"):
             tensor = parameters[f"{module}.{weight}"].detach()
             tensors[C.names.published_attention_name(index, weight)] = tensor.to("cpu", torch.float32).contiguous()
-    metadata = {"format": "pt"} | ({METADATA_KEY: kind} if kind else {})
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        save_file(tensors, temporary, metadata=metadata)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    save_tensors(tensors, path, {METADATA_KEY: kind} if kind else {})

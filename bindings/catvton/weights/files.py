@@ -1,4 +1,4 @@
-"""Opening files of weights: what tensors they hold, and the tensors themselves, memory-mapped.
+"""Files of weights: opened, to see what they hold and read tensors from them memory-mapped; and written.
 
 The format is told from a file's first bytes, never from its name: users rename. Parsing is safetensors' and torch's
 own; pickles are read with weights_only=True, so that a file cannot run code.
@@ -6,7 +6,9 @@ own; pickles are read with weights_only=True, so that a file cannot run code.
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -34,7 +37,6 @@ LEFTOVERS = (
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
     "numpy.dtype",
-    "_codecs.encode",
 )
 
 _MAPPED_AT_ONCE = 256 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
@@ -95,13 +97,13 @@ class SafetensorsFile(WeightsFile):
 
 class TorchFile(WeightsFile):
     def read(self, keys: Iterable[str]) -> dict[str, torch.Tensor]:
-        state = _torch_load(self.path)
+        state = _torch_load(self.path, mmap=True)
         return {key: state[key] for key in keys}
 
 
 @dataclass(frozen=True)
-class LegacyTorchFile(WeightsFile):
-    """As torch before 1.6 wrote it, which cannot be mapped: read whole, once."""
+class UnmappedTorchFile(WeightsFile):
+    """One that torch cannot map, read whole, once: as torch before 1.6 wrote it, or named like a safetensors file."""
 
     state: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
@@ -143,6 +145,19 @@ def open_weights(path: str | Path) -> WeightsFile:
     )
 
 
+def save_tensors(tensors: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes a .safetensors file, which appears under its name only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
+        temporary.chmod(0o644)  # safetensors makes files that only their owner can read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
     try:
         with safe_open(path, framework="pt") as file:
@@ -156,12 +171,25 @@ def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
 
 
 def _open_torch(path: Path, start: bytes) -> WeightsFile:
-    if start.startswith(b"PK") and not zipfile.is_zipfile(path):
-        raise WeightsError(f"{path} is a truncated PyTorch file of {path.stat().st_size:,} bytes: download it again.")
-    state = _torch_load(path)
-    if start.startswith(b"PK"):
+    zipped = start.startswith(b"PK")
+    if zipped:
+        _check_zip(path)
+    mmap = zipped and path.suffix != ".safetensors"  # torch takes the suffix for the format, from 2.14 on
+    state = _torch_load(path, mmap=mmap)
+    if mmap:
         return TorchFile(path, _torch_entries(state))
-    return LegacyTorchFile(path, _torch_entries(state), state=state)
+    return UnmappedTorchFile(path, _torch_entries(state), state=state)
+
+
+def _check_zip(path: Path) -> None:
+    """Checks the checksums of what says which tensor lies where; torch itself does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if "/data/" not in name:
+                    archive.read(name)
+    except Exception as error:  # BadZipFile, and whatever damaged fields lead to
+        raise WeightsError(f"{path} is a damaged or truncated PyTorch file ({error}): download it again.") from error
 
 
 class _Leftover:
@@ -177,16 +205,14 @@ class _Leftover:
         pass
 
 
-def _torch_load(path: Path) -> dict[str, torch.Tensor]:
-    mmap = zipfile.is_zipfile(path)
+def _torch_load(path: Path, *, mmap: bool) -> dict[str, torch.Tensor]:
     try:
-        with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]):
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]), open(path, "rb") as file:
+            state = torch.load(path if mmap else file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("\n")[0]
-        raise WeightsError(
-            f"{path} holds more than weights, or is damaged, and is not opened ({reason}). Use a .safetensors file."
-        ) from error
+        foreign = re.search(r"unsupported (?:global: )?GLOBAL (\S+)", str(error), re.IGNORECASE)
+        what = f"holds more than weights ({foreign[1]})" if foreign else "is damaged, or holds more than weights"
+        raise WeightsError(f"{path} {what}, and is not opened: use a .safetensors file.") from error
     except Exception as error:  # a damaged pickle fails in any way: KeyError, EOFError, RuntimeError, ...
         reason = f"{type(error).__name__}: {error}".split("\n")[0]
         raise WeightsError(f"{path} is a damaged or truncated PyTorch file ({reason}): download it again.") from error

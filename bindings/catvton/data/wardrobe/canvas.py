@@ -62,57 +62,56 @@ def soften(patch: Patch, radius: float, size: tuple[int, int], shift: tuple[floa
 
 
 class Canvas:
-    """rgb [H, W, 3] float32 in 0..255 (premultiplied), alpha [H, W], atr and lip [H, W] uint8.
+    """rgb [H, W, 3] float32 in 0..255 (premultiplied); tags [H, W] uint16: what each pixel shows.
 
-    Starts empty (transparent), so that a canvas can also be an overlay; `part` holds a caller's own tags.
+    Starts empty. An overlay also keeps its coverage `alpha` [H, W], for laying it over another canvas later.
+    A tag packs the ATR label, the LIP label and `part`, a number of the caller's own (0: none): 5 + 5 + 6 bits.
     """
 
-    def __init__(self, camera: Camera):
-        shape = (camera.height, camera.width)
+    def __init__(self, camera: Camera, overlay: bool = False):
         self.camera = camera
-        self.rgb = np.zeros((*shape, 3), np.float32)
-        self.alpha = np.zeros(shape, np.float32)
-        self.atr = np.zeros(shape, np.uint8)
-        self.lip = np.zeros(shape, np.uint8)
-        self.part = np.zeros(shape, np.uint8)
+        self.size = (camera.height, camera.width)
+        self.rgb = np.zeros((*self.size, 3), np.float32)
+        self.tags = np.zeros(self.size, np.uint16)
+        self.alpha = np.zeros(self.size, np.float32) if overlay else None
 
     @property
-    def size(self) -> tuple[int, int]:
-        return self.alpha.shape
+    def atr(self) -> np.ndarray:
+        return (self.tags & 31).astype(np.uint8)
+
+    @property
+    def lip(self) -> np.ndarray:
+        return (self.tags >> 5 & 31).astype(np.uint8)
+
+    def part(self, box: Box | None = None) -> np.ndarray:
+        """The callers' numbers, [H, W] or those of `box`, uint8."""
+        return (self.tags[box.index if box else ...] >> 10).astype(np.uint8)
 
     def copy(self) -> Canvas:
-        other = Canvas.__new__(Canvas)
-        other.camera = self.camera
-        for name in ("rgb", "alpha", "atr", "lip", "part"):
-            setattr(other, name, getattr(self, name).copy())
+        other = Canvas(self.camera)
+        other.rgb, other.tags = self.rgb.copy(), self.tags.copy()
         return other
 
-    def paint(
-        self, patch: Patch | None, colour, labels: tuple[int, int] | None = None, part: int | None = None
-    ) -> None:
-        """Lay `colour` ([3] or [h, w, 3], 0..255) over the patch. labels: (ATR, LIP); None leaves what is there."""
+    def paint(self, patch: Patch | None, colour, labels: tuple[int, int] | None = None, part: int = 0) -> None:
+        """Lay `colour` ([3] or [h, w, 3], 0..255) over the patch. labels: (ATR, LIP); None leaves the tags alone."""
         if patch is None:
             return
         index, alpha = patch.box.index, patch.alpha
         rgb = self.rgb[index]
         rgb += alpha[..., None] * (np.asarray(colour, np.float32) - rgb)
-        self.alpha[index] += alpha * (1 - self.alpha[index])
-        solid = alpha >= 0.5
+        if self.alpha is not None:
+            self.alpha[index] += alpha * (1 - self.alpha[index])
         if labels is not None:
-            self.atr[index][solid] = labels[0]
-            self.lip[index][solid] = labels[1]
-        if part is not None:
-            self.part[index][solid] = part
+            self.tags[index][alpha >= 0.5] = labels[0] | labels[1] << 5 | part << 10
 
-    def fill(self, outlines, colour, labels=None, part=None, opacity: float = 1.0) -> None:
+    def fill(self, outlines, colour, labels=None, opacity: float = 1.0) -> None:
         patch = cover(outlines, self.camera)
         if patch is not None:
-            self.paint(Patch(patch.box, patch.alpha * np.float32(opacity)), colour, labels, part)
+            self.paint(Patch(patch.box, patch.alpha * np.float32(opacity)), colour, labels)
 
     def label(self, patch: Patch, where: np.ndarray, labels: tuple[int, int]) -> None:
         """Set (ATR, LIP) where at least half of a pixel is covered and `where` [h, w] holds."""
-        solid = (patch.alpha >= 0.5) & where
-        self.atr[patch.box.index][solid], self.lip[patch.box.index][solid] = labels
+        self.tags[patch.box.index][(patch.alpha >= 0.5) & where] = labels[0] | labels[1] << 5
 
     def darken(self, patch: Patch | None, strength: float, tint=(1.0, 1.0, 0.92)) -> None:
         """Shadow: multiply by 1 - strength * coverage, a little less in blue, as sky light fills shadows."""
@@ -121,11 +120,10 @@ class Canvas:
             self.rgb[patch.box.index] *= 1 - patch.alpha[..., None] * weight
 
     def overlay(self, top: Canvas) -> None:
+        """Lay an overlay of the same size on top."""
         self.rgb *= 1 - top.alpha[..., None]
         self.rgb += top.rgb
-        self.alpha += top.alpha * (1 - self.alpha)
-        solid = top.alpha >= 0.5
-        self.atr[solid], self.lip[solid], self.part[solid] = top.atr[solid], top.lip[solid], top.part[solid]
+        np.copyto(self.tags, top.tags, where=top.alpha >= 0.5)
 
     def harden(self, where: np.ndarray) -> None:
         """Make pixels of an overlay opaque where it covers at least half of them (and `where` holds)."""

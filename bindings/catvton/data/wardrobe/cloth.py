@@ -157,7 +157,7 @@ def paint_piece(
     if allowed is not None:
         patch = patch.within(allowed)
     if piece.role in ("seam", "trim", "button"):  # sewn onto the cloth: nowhere else
-        patch = patch.within(canvas.part == part)
+        patch = Patch(patch.box, patch.alpha * (canvas.part(patch.box) == part))
     pale = sum(fabric.first) < 210
     if piece.role == "seam":
         if pale:

@@ -23,6 +23,7 @@ from PIL import Image
 from . import labels as L
 from .cases import SPLITS, case
 from .figure import check_size
+from .flat import draw_flat
 
 LAYOUTS = ("viton-hd", "dresscode")
 DRESSCODE_FOLDER = {"upper": "upper_body", "lower": "lower_body", "overall": "dresses"}
@@ -131,9 +132,10 @@ def write_sample(job: Job, category: str, index: int) -> None:
     now = case(job.seed, index, job.split, category)
     scene = now.scene(job.size)
     partner = case(job.seed, job.partner(index), job.split, category).garment
+    flat, flat_mask = draw_flat(now.garment, job.size)
     files = {
-        "cloth": now.garment.flat(job.size),
-        "cloth_mask": now.garment.flat_mask(job.size),
+        "cloth": flat,
+        "cloth_mask": flat_mask,
         "mask": scene.agnostic_mask(category),
         "lip": label_picture(scene.lip),
         "atr": label_picture(scene.atr),

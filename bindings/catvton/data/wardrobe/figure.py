@@ -58,7 +58,7 @@ class Figure:
         self.base = Canvas(self.camera)
         paint_backdrop(self.base, person, self.form)
         paint_body(self.base, person, self.form, self.head)
-        self.over = Canvas(self.camera)
+        self.over = Canvas(self.camera, overlay=True)
         for i in range(2):
             paint_hand(self.over, person, self.form, i)
         self._hands = self.over.alpha >= 0.5

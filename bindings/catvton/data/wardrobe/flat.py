@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from . import labels as L
 from .canvas import Canvas, Patch
 from .cloth import Creases, paint_piece
 from .figure import check_size
@@ -31,7 +32,7 @@ def draw_flat(garment: Garment, size: tuple[int, int]) -> tuple[Image.Image, Ima
     whole = np.zeros((height, width), np.float32)
     creases = Creases(f"flat/{garment.seed}", form)
     for piece in pieces:
-        patch = paint_piece(canvas, piece, garment.fabric, form, creases, None, 1)
+        patch = paint_piece(canvas, piece, garment.fabric, form, creases, L.BACKGROUND, part=1)
         if patch is not None and piece.role == "cloth":
             if garment.category == "lower":  # one cloth: the rim goes round all of it
                 whole[patch.box.index] = np.maximum(whole[patch.box.index], patch.alpha)
@@ -39,7 +40,7 @@ def draw_flat(garment: Garment, size: tuple[int, int]) -> tuple[Image.Image, Ima
                 _rim(canvas, patch)
     if garment.category == "lower":
         _rim(canvas, Patch(everything.box, whole))
-    mask = Image.fromarray((canvas.part > 0).astype(np.uint8) * 255)
+    mask = Image.fromarray((canvas.part() > 0).astype(np.uint8) * 255)
     return canvas.picture(), mask
 
 

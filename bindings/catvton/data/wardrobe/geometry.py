@@ -99,6 +99,8 @@ def cut_off(a, b, radius_a: float, radius_b: float, bow: float = 0.25) -> np.nda
 
 def stroke(points, radius: float) -> list[np.ndarray]:
     """A line of round ends along `points`, `radius` cm to either side."""
+    if len(points) > 8:  # curves come with more points than a thin line shows
+        points = np.concatenate([points[:-1:2], points[-1:]])
     return limb(points, radius, steps=4)
 
 

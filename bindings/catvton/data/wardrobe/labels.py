@@ -61,6 +61,7 @@ def _sided(name: str) -> dict[int, tuple[int, int]]:
 
 
 BACKGROUND, HAIR, FACE = both("background"), both("hair"), both("face")
+UNDERSHIRT = both("upper-clothes")
 ARM, LEG, SHOE = _sided("arm"), _sided("leg"), _sided("shoe")
 GARMENT = {
     "t-shirt": both("upper-clothes"),

@@ -66,9 +66,10 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
         """Paint the pieces; returns where the first one of cloth came to lie."""
         garment, first = cuts[category][0], None
         for piece in pieces:
-            label = L.both("upper-clothes") if piece.role == "under" else L.GARMENT[garment.kind]
+            under = piece.role == "under"
+            label, part = (L.UNDERSHIRT, 0) if under else (L.GARMENT[garment.kind], SLOTS[category])
             patch = paint_piece(
-                canvas, piece, garment.fabric, form, creases, label, SLOTS[category],
+                canvas, piece, garment.fabric, form, creases, label, part,
                 figure.allowed[category] if clip else None, person.looks.undershirt,
             )  # fmt: skip
             if piece.role == "cloth" and first is None:
@@ -84,7 +85,7 @@ def draw(person: Person, outfit: Outfit, size: tuple[int, int] = (256, 192), cli
         paint_arm(canvas, person, form, i)
         paint(top, cuts[top][1].arms.get(side, []))
     canvas.overlay(figure.over)
-    return Scene(person, outfit, canvas.picture(), canvas.atr, canvas.lip, canvas.part, figure)
+    return Scene(person, outfit, canvas.picture(), canvas.atr, canvas.lip, canvas.part(), figure)
 
 
 def _arm_shadow(canvas: Canvas, figure: Figure, i: int) -> None:
@@ -107,5 +108,5 @@ def _hem_shadow(canvas: Canvas, patch: Patch, figure: Figure) -> None:
     cloth = np.zeros(canvas.size, np.float32)
     cloth[patch.box.index] = patch.alpha
     keep = figure.allowed["upper"][shadow.box.index] * (1 - cloth[shadow.box.index])
-    below = canvas.part[shadow.box.index] == SLOTS["lower"]
+    below = canvas.part(shadow.box) == SLOTS["lower"]
     canvas.darken(Patch(shadow.box, shadow.alpha * keep * below), 0.30)

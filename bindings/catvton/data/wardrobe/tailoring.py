@@ -155,7 +155,7 @@ def _top(garment: Garment, form: Form) -> list[Piece]:
             tip,
             (strap + 0.1, 8.0),
             (0.5 * (strap + b.chest) + 0.4, 14.5),
-            (widths.right[2] - 0.3, 18.6),
+            (widths.right[2] - 0.3, 17.2),
         ]
     outline = _sides(form, widths, edge, 2, wave=0.5 if garment.kind == "dress" and cut.pleats else 0.0)
     pieces = [Piece([outline], widths, chest=True)]
@@ -163,6 +163,8 @@ def _top(garment: Garment, form: Form) -> list[Piece]:
         pieces.insert(0, Piece([form.place(_undershirt(form, neck))], widths, "under"))
     if form.flat:
         back = [(0, 0.8), (0.6 * x, 0.2), (x, y), (x, y)]
+        if cut.neck in ("collar", "lapel"):  # the collar stands up behind the neck
+            back = [(0, y + 0.2), (0.6 * x, y - 0.3), (x - 0.2, y - 1.4), (x, y)]
         pieces.insert(0, Piece([form.place(smooth(mirrored([*back, *neck[::-1]])))], widths, "inside"))
     return pieces + _neck_details(garment, form, widths, neck) + _front_details(garment, form, widths)
 
@@ -206,7 +208,7 @@ def _neck_details(garment: Garment, form: Form, widths: Torso, neck) -> list[Pie
         edges = [form.place(smooth_line(f[[0, 10, 9, 7, 6, 4]])) for f in flaps]
         return [Piece(outlines, widths, role), Piece([s for e in edges for s in stroke(e, 0.18)], widths, "seam")]
     line = smooth_line(np.array([*[(-px, py) for px, py in neck[:0:-1]], *neck])[1:-1])
-    line = line[abs(line[:, 0]) < 0.94 * x]  # bands end at the shoulder seams
+    line = line[abs(line[:, 0]) < 0.97 * x]  # bands end at the shoulder seams
     line, below = form.place(line), form.place(line + np.array((0, 0.9)))
     if garment.kind == "tank-top" and not cut.trim:
         return [Piece(stroke(line, 0.22), widths, "seam")]
@@ -235,7 +237,7 @@ def _front_details(garment: Garment, form: Form, widths: Torso) -> list[Piece]:
         )
         pieces.append(Piece(stroke(form.place(line), 0.13), widths, "seam"))
     if cut.closing != "none":
-        top = cut.neck_depth + (0.5 if cut.neck != "collar" else -0.35 * cut.neck_depth)
+        top = 0.65 * cut.neck_depth if garment.kind == "shirt" else cut.neck_depth + 0.5
         centre = form.place(np.stack([np.zeros(12), np.linspace(top, hem + 0.6, 12)], 1))
         if cut.closing == "zip":
             pieces.append(Piece(stroke(centre, 0.5), widths, "seam"))
