@@ -6,6 +6,7 @@ drawn one, `adjust` changes either, `preview` shows it.
 
 from .agnostic import CATEGORIES, COVERABLE, agnostic, identity, losses
 from .controls import adjust, cleaned, feathered, grown, loosened, pixels, protected
+from .layers import outfit_masks
 from .presets import PRESETS, Preset, preset_mask
 from .preview import preview
 
@@ -22,6 +23,7 @@ __all__ = [
     "identity",
     "loosened",
     "losses",
+    "outfit_masks",
     "pixels",
     "preset_mask",
     "preview",
