@@ -11,17 +11,18 @@ ABI_TORCH ?= 2.10.0 2.13.0 2.14.1  # what `make test-abi` runs the one binary on
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
-# What is done once per environment leaves a stamp: .venv's stamps lie in it, those of a named PYTHON under build/.
+# What is done once per environment leaves a stamp: .venv's lie in it, those of a named PYTHON under build/.
 ifeq ($(origin PYTHON),undefined)
   PYTHON := .venv/bin/python
   STAMPS := .venv/stamps
+  WHEELS := build/wheels
 else
   STAMPS := build/stamps/$(subst /,_,$(PYTHON))
+  WHEELS := $(STAMPS)/wheels
 endif
 BUILT := $(STAMPS)/built-torch-$(TORCH)-cuda-$(CUDA)
 SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
-WHEELS := build/wheels
 WHEEL = $(wildcard $(WHEELS)/catvton_native-*.whl)
 
 .PHONY: help
@@ -32,6 +33,10 @@ help:  ## list the targets
 .PHONY: demo
 demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
 	$(PYTHON) scripts/demo.py
+
+.PHONY: demo-model
+demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on
+	$(PYTHON) scripts/demo_model.py
 
 .PHONY: build
 build: $(BUILT)  ## compile, and install the wheel into .venv
@@ -64,7 +69,7 @@ format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	$(PYTHON) -m ruff check --fix .
 
 .PHONY: wheel
-wheel: build  ## the wheel, in build/wheels
+wheel: build  ## the wheel, and where it lies
 	@ls -l $(WHEEL)
 
 .PHONY: clean
@@ -102,6 +107,10 @@ $(BUILT): $(SOURCES) $(STAMPS)/torch-$(TORCH) | $(STAMPS)/build-tools
 
 $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[test]"
+	@touch $@
+
+$(STAMPS)/evaluation: pyproject.toml | $(BUILT)
+	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[evaluate]"
 	@touch $@
 
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)

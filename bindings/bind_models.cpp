@@ -18,6 +18,52 @@ Loaded<Model> load(weights::StateDict& state, const Config& config, const char* 
   return {std::move(model), state.taken()};
 }
 
+using UNetClass = py::class_<Loaded<models::UNet>, std::shared_ptr<Loaded<models::UNet>>>;
+
+// UNet's forward in pieces, in the order of their use: what training needs to recompute one block at a time.
+void bind_unet_stages(UNetClass& unet) {
+  using UNet = Loaded<models::UNet>;
+  using Tensors = std::vector<Tensor>;
+  unet.def(
+      "stage_in",
+      [](const UNet& self, const Tensor& sample, const Tensor& timesteps) {
+        py::gil_scoped_release no_gil;
+        return self.model.stage_in(sample, timesteps);
+      },
+      py::arg("sample"), py::arg("timesteps"), "-> hidden state, activated time embedding");
+  unet.def(
+      "stage_down",
+      [](const UNet& self, size_t index, const Tensor& h, const Tensor& activated_time) {
+        py::gil_scoped_release no_gil;
+        Tensors skips;
+        Tensor out = self.model.down_blocks.at(index)(h, activated_time, skips);
+        return std::make_pair(out, skips);
+      },
+      py::arg("index"), py::arg("h"), py::arg("activated_time"), "-> hidden state, the block's skips");
+  unet.def(
+      "stage_mid",
+      [](const UNet& self, const Tensor& h, const Tensor& activated_time) {
+        py::gil_scoped_release no_gil;
+        return self.model.mid_block(h, activated_time);
+      },
+      py::arg("h"), py::arg("activated_time"));
+  unet.def(
+      "stage_up",
+      [](const UNet& self, size_t index, const Tensor& h, const Tensor& activated_time, Tensors skips) {
+        py::gil_scoped_release no_gil;
+        return self.model.up_blocks.at(index)(h, activated_time, skips);
+      },
+      py::arg("index"), py::arg("h"), py::arg("activated_time"), py::arg("skips"),
+      "skips: all that are left, as the last one not used tells the next block's size.");
+  unet.def(
+      "stage_out",
+      [](const UNet& self, const Tensor& h) {
+        py::gil_scoped_release no_gil;
+        return self.model.stage_out(h);
+      },
+      py::arg("h"));
+}
+
 }  // namespace
 
 // What UNet and VAE have in common: made from a state dict or blank, their parameters by name, their shapes alone.
@@ -88,8 +134,9 @@ void bind_models(py::module_& m) {
       .def_readwrite("use_quant_conv", &VAEConfig::use_quant_conv)
       .def_readwrite("use_post_quant_conv", &VAEConfig::use_post_quant_conv);
 
-  bind_model<models::UNet, UNetConfig>(m, "UNet", "layer.unet")
-      .def(
+  auto unet = bind_model<models::UNet, UNetConfig>(m, "UNet", "layer.unet");
+  bind_unet_stages(unet);
+  unet.def(
           "__call__",
           [](const Loaded<models::UNet>& self, const Tensor& sample, const Tensor& timesteps, const tap::Sink& tap) {
             py::gil_scoped_release no_gil;

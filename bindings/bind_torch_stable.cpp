@@ -1,6 +1,7 @@
 // _C.ops: every wrapped ATen operator by itself, so that a test can hold each against torch's own.
 #include "bindings.h"
 #include "ops/attention/attention.h"
+#include "ops/registry.h"
 #include "tensor_caster.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -41,6 +42,8 @@ void bind_torch_stable(py::module_& m) {
   ops.def("gelu", &ops::gelu);
   ops.def("attention", &ops::attention);
   ops.def("describe", &describe);
+  ops.def("implementations", &ops::implementations, py::arg("like"),
+          "Our own operators, and what computes each for tensors of the device and dtype of `like`.");
 }
 
 }  // namespace catvton::bindings

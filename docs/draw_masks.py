@@ -4,9 +4,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
+
 from catvton import images, masks
 from catvton.masks.labels import ATR, DENSEPOSE, LIP
-from PIL import Image, ImageDraw
 
 SIZE = (240, 400)
 SKIN, SHIRT, TROUSERS, HAIR, SHOES = "#d9a37c", "#5b7fa6", "#4a4d57", "#3a2a22", "#23252b"

@@ -13,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-import catvton
-from catvton.data import wardrobe
 from PIL import Image
 from tqdm import tqdm
+
+import catvton
+from catvton.data import wardrobe
 
 ROOT = Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 512, 384

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 import torch
 from diffusers import DDIMScheduler
-from support import run_unet
 from torch.nn.functional import interpolate
+
+from support import run_unet
 
 
 def sd15_scheduler() -> DDIMScheduler:

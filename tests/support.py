@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from catvton._native import C
 from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from catvton._native import C
 
 
 class SkipAttention:

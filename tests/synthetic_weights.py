@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 
 import torch
+
 from catvton._native import C
 from catvton.weights.attention import METADATA_KEY
 from catvton.weights.config import unet_config, vae_config

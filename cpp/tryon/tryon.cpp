@@ -46,9 +46,8 @@ Tensor encode(const models::VAE& vae, const Tensor& images, const Noise& noise, 
   return ops::mul(sample, vae.config.scaling_factor);
 }
 
-Tensor denoise(const models::UNet& unet, const Conditioning& conditioning, const Options& options, const Noise& noise,
-               const OnStep& on_step) {
-  const auto steps = sampling::ddim_steps(options.scheduler, options.steps, options.eta);
+Tensor denoise(const models::UNet& unet, const Conditioning& conditioning, const Options& options,
+               const std::vector<sampling::DDIMStep>& steps, const Noise& noise, const OnStep& on_step) {
   const bool guided = sampling::guided(options.guidance);
   const ScalarType dtype = unet.conv_in.weight.scalar_type();
   Tensor latents = noise(shape_of(conditioning.condition));  // DDIM's initial sigma is 1
@@ -94,6 +93,7 @@ Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& input
            const Noise& noise, const OnStep& on_step) {
   const Kind kind = kind_of(unet.config, vae.config);
   check(inputs, options, kind, vae);
+  const auto steps = sampling::ddim_steps(options.scheduler, options.steps, options.eta);  // refuses before any work
 
   const Noise draw = [&](const Ints& shape) {
     Tensor drawn = noise(shape);
@@ -105,7 +105,7 @@ Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& input
   const Tensor person_latents = encode(vae, person, draw, "vae.masked_person");
   const Tensor garment_latents = encode(vae, inputs.garment, draw, "vae.cloth");
   const Conditioning conditioning = join(kind, person_latents, garment_latents, inputs.mask);
-  const Tensor latents = denoise(unet, conditioning, options, draw, on_step);
+  const Tensor latents = denoise(unet, conditioning, options, steps, draw, on_step);
   return decode(vae, person_half(kind, latents));
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from catvton._native import C
 
 NAMES_OF_2_10 = Path(__file__).with_name("torch_2_10_names.txt")

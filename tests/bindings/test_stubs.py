@@ -6,8 +6,9 @@ import ast
 from pathlib import Path
 from types import ModuleType
 
-import catvton
 import pytest
+
+import catvton
 from catvton._native import C
 
 STUBS = Path(catvton.__file__).parent / "_C"

@@ -6,14 +6,15 @@ import signal
 import threading
 import time
 
-import catvton
 import numpy as np
 import pytest
 import torch
-from catvton._native import C
-from catvton.preparation import prepare
 from PIL import Image
 from safetensors.torch import load_file
+
+import catvton
+from catvton._native import C
+from catvton.preparation import prepare
 from support import diffusers_unet, diffusers_vae
 
 SIZE = {"height": 64, "width": 48}

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import catvton
 import pytest
+
+import catvton
 
 PACKAGE = Path(catvton.__file__).parent
 FIRST_USE = """

@@ -6,14 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import catvton.data
 import numpy as np
 import pytest
-from catvton.data.wardrobe import CATEGORIES, FABRICS, FRAMINGS, KINDS, Garment, Outfit, Person, case, draw
-from catvton.data.wardrobe import labels as L
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFilter
+
+import catvton.data
+from catvton.data.wardrobe import CATEGORIES, FABRICS, FRAMINGS, KINDS, Garment, Outfit, Person, case, draw
+from catvton.data.wardrobe import labels as L
 
 SIZE = (128, 96)
 SEEDS = st.integers(0, 10**6)

@@ -6,14 +6,15 @@ import sys
 import time
 from pathlib import Path
 
-import catvton.data
 import numpy as np
 import pytest
+from PIL import Image
+
+import catvton.data
 from catvton.data import cli
 from catvton.data.pairs import read_pairs
 from catvton.data.wardrobe import case
 from catvton.data.wardrobe.dataset import LAYOUTS, Job, write
-from PIL import Image
 
 SIZE = (64, 48)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from catvton import masks
 from PIL import Image
+
+from catvton import masks
 
 SIZES = ["384x512", "300x400"]
 CATEGORIES = ["upper", "lower", "overall", "inner", "outer"]

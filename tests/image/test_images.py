@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from catvton import images
 from catvton.preparation import prepare
-from PIL import Image
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 

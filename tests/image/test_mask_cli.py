@@ -4,9 +4,10 @@ import argparse
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from catvton import images, masks
 from catvton.masks import cli
-from PIL import Image
 
 
 def run(*arguments):

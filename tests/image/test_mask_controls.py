@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from catvton import masks
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
+
+from catvton import masks
+from catvton._native import C
 
 
 def blobs(seed, height=40, width=30, share=0.03):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton._native import C
 
 
 def blobs(seed, height=30, width=23, share=0.05):

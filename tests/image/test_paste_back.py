@@ -4,12 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from catvton._native import C
-from catvton.paste_back import default_feather, paste_back, repaint
-from catvton.preparation import Placement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFilter
+
+from catvton._native import C
+from catvton.paste_back import default_feather, paste_back, repaint
+from catvton.preparation import Placement
 
 
 def scene(width, height, mode="RGB", seed=0):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
+
+from catvton._native import C
 
 
 @settings(max_examples=100, deadline=None)

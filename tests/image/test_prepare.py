@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from catvton import images
-from catvton.preparation import Placement, apply_mask, binarize, latent_mask, prepare, to_model_range
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton import images
+from catvton.preparation import Placement, apply_mask, binarize, latent_mask, prepare, to_model_range
 
 PICTURES = ["person0", "person1", "cloth0", "cloth1", "noise"]
 SIZES = [(384, 512), (96, 128), (104, 136)]

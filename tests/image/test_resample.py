@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from catvton._native import C
 
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 

@@ -7,6 +7,7 @@ from what the right one, and the native engine, give.
 
 import pytest
 import torch
+
 from support import assert_close, diffusers_unet, diffusers_vae, error, native_unet, native_vae, run_unet
 
 FAR = 1e-2  # a thousand times the gate of assert_close

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from catvton._native import C
 from reference import noise_for, try_on
 from support import diffusers_unet, diffusers_vae, native_unet, native_vae, run_unet

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton._native import C
 from support import (
     assert_close,
     diffusers_unet,

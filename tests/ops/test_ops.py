@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+
 from catvton._native import C
 
 ops = C.ops

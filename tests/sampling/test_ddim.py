@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from catvton._native import C
 from diffusers import DDIMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton._native import C
 
 SPACINGS = ("leading", "trailing", "linspace")
 COEFFICIENTS = ("sqrt_alpha", "sqrt_beta", "sqrt_alpha_prev", "direction", "sigma")

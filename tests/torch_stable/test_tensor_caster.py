@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 import torch
+
 from catvton._native import C
 
 ops = C.ops

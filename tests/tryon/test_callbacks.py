@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+
 from catvton._native import C
 from reference import noise_for
 from support import assert_close, diffusers_unet, diffusers_vae, native_unet, native_vae

@@ -5,10 +5,11 @@ import re
 
 import pytest
 import torch
-from catvton._native import C
 from diffusers import UNet2DConditionModel
 from diffusers.models.autoencoders import AutoencoderKL
 from safetensors.torch import load_file
+
+from catvton._native import C
 from support import assert_close, native_unet, native_vae
 
 STAGE, FINAL_LATENTS = 1e-5, 2e-5

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+
 from catvton._native import C
 
 META = torch.empty((), device="meta", dtype=torch.bfloat16)

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from catvton._native import C
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from catvton._native import C
 from reference import noise_for, try_on
 from support import assert_close, diffusers_unet, diffusers_vae, native_unet, native_vae
 
@@ -40,11 +41,12 @@ def run(unet, vae, inputs, noise, *, steps, guidance, eta, **callbacks):
     steps=st.integers(1, 5),
     guidance=st.sampled_from((0.0, 1.0, 1.5, 2.5, 7.5)),
     eta=st.sampled_from((0.0, 0.5, 1.0)),
+    scaling_factor=st.sampled_from((0.18215, 0.13025)),
     seed=st.integers(0, 100),
 )
-def test_equals_the_reference_loop(masked, batch, latent_size, deep_vae, steps, guidance, eta, seed):
+def test_equals_the_reference_loop(masked, batch, latent_size, deep_vae, steps, guidance, eta, scaling_factor, seed):
     unet = diffusers_unet(seed, in_channels=9 if masked else 8)
-    vae = diffusers_vae(seed, **(DEEP_VAE if deep_vae else {}), scaling_factor=0.18215)
+    vae = diffusers_vae(seed, **(DEEP_VAE if deep_vae else {}), scaling_factor=scaling_factor)
     scale = 8 if deep_vae else 2
     inputs = pictures(masked, batch, scale * latent_size[0], scale * latent_size[1])
     noise = noise_for(masked, batch, latent_size, steps, eta, seed)
@@ -120,5 +122,7 @@ def test_bad_input_is_refused_with_the_value(change, message):
         "noise": torch.zeros,
         **change,
     }
+    taps = []
     with pytest.raises(ValueError, match=message):
-        C.tryon(**arguments)
+        C.tryon(**arguments, tap=lambda name, value: taps.append(name))
+    assert "noise" in change or not taps  # refused before any work; noise is asked for later

@@ -4,11 +4,12 @@ import json
 import os
 from pathlib import Path
 
-import ldm_shapes
 import pytest
-import synthetic_weights
 import torch
 from safetensors.torch import load_file
+
+import ldm_shapes
+import synthetic_weights
 
 GOLDEN = Path(os.environ.get("CATVTON_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "golden"))
 WEIGHTS = "diffusion_pytorch_model.safetensors"

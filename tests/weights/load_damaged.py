@@ -9,6 +9,7 @@ import json
 import sys
 
 import torch
+
 from catvton import weights
 
 

@@ -5,12 +5,13 @@ import shutil
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
 from catvton import weights
 from catvton._native import C
 from catvton.weights.attention import attention_kind
 from catvton.weights.files import open_weights
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 # Index of each self-attention's first entry in the reference's list -> module and channels (the reference's own order).
 PUBLISHED = {

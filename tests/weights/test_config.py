@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+
 from catvton import weights
 from catvton._native import C
 from catvton.weights.config import UNET_FIXED, VAE_FIXED, unet_config, vae_config
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from synthetic_weights import SCHEDULER, TINY_UNET, TINY_VAE, UNET, VAE
 
 UNETS = {

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
+
 from catvton._native import C
 from catvton.weights.config import unet_config, vae_config
-from safetensors.torch import save
 from synthetic_weights import TINY_UNET, TINY_VAE, values
 
 UNET = TINY_UNET | {

@@ -5,15 +5,18 @@ import shutil
 import sys
 import types
 
+import numpy as np
 import pytest
 import torch
-from catvton import weights
-from catvton.weights.files import open_weights
 from diffusers import AutoencoderKL
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 from safetensors.torch import load_file, save_file
 
+from catvton import weights
+from catvton.weights.files import open_weights
+
 NAME = "diffusion_pytorch_model"
+ATTENTION = "mix-48k-1024/attention/model.safetensors"
 
 
 def assert_equal(model, expected):
@@ -118,7 +121,11 @@ class TestSingleFile:
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         sys.modules[callback.__module__].ModelCheckpoint = callback
         file = tmp_path / "sd-v1-5-inpainting.ckpt"
-        content = {"epoch": 1, "state_dict": checkpoint, "callbacks": {callback: {"best": None, "it": callback()}}}
+        content = {
+            "epoch": 1,
+            "state_dict": checkpoint,
+            "callbacks": {callback: {"best": np.float32(0.5), "it": callback()}},
+        }
         torch.save(content, file, _use_new_zipfile_serialization=zipped)
         monkeypatch.undo()
         assert_equal(weights.load_unet(file), unet)
@@ -205,3 +212,82 @@ def test_inspect_reads_no_tensor(tiny, monkeypatch):
     file = tiny / "unet" / f"{NAME}.safetensors"
     monkeypatch.setattr(type(open_weights(file)), "read", lambda *_: pytest.fail("a tensor was read"))
     assert weights.inspect(file).tensors == len(load_file(file))
+
+
+class TestWrongFile:
+    """The error says what the file is, and what is needed."""
+
+    @pytest.mark.parametrize(
+        "load, part, says",
+        [
+            (weights.load_unet, "vae", "is a VAE, and a UNet is needed here"),
+            (weights.load_vae, "unet", "is a UNet, and a VAE is needed here"),
+            (weights.load_unet, ATTENTION, "is a CatVTON attention checkpoint, and a UNet is needed here"),
+            (weights.load_vae, ATTENTION, "is a CatVTON attention checkpoint, and a VAE is needed here"),
+        ],
+    )
+    def test_another_part(self, tiny, load, part, says):
+        with pytest.raises(weights.WeightsError, match=says):
+            load(tiny / part)
+
+    def test_another_part_as_attention(self, tiny):
+        with pytest.raises(weights.WeightsError, match="is a VAE, and a CatVTON attention checkpoint is needed here"):
+            weights.load_unet(tiny / "unet", tiny / "vae" / f"{NAME}.safetensors")
+
+    @pytest.mark.parametrize(
+        "key, what",
+        [
+            ("lora_unet_down_blocks_0.lora_down.weight", "a LoRA"),
+            ("control_model.input_blocks.0.0.weight", "a ControlNet"),
+            ("text_model.embeddings.token_embedding.weight", "a text encoder"),
+            ("double_blocks.0.img_attn.qkv.weight", "a FLUX model"),
+            ("something", "nothing that CatVTON has"),
+        ],
+    )
+    def test_another_network(self, tmp_path, key, what):
+        save_file({key: torch.zeros(1)}, tmp_path / "file.safetensors")
+        with pytest.raises(weights.WeightsError, match=rf"file\.safetensors is {what}, and a UNet is needed.*{key}"):
+            weights.load_unet(tmp_path / "file.safetensors")
+
+    def test_checkpoint_without_the_network(self, checkpoint, tmp_path):
+        some = {key: tensor for key, tensor in checkpoint.items() if key.startswith("first_stage_model.")}
+        save_file(some, tmp_path / "sd.safetensors")
+        with pytest.raises(weights.WeightsError, match=r"sd\.safetensors .* does not hold"):
+            weights.load_unet(tmp_path / "sd.safetensors")
+
+    def test_stable_diffusion_2_without_its_config(self, checkpoint, tmp_path):
+        prefix = "model.diffusion_model."
+        state = {key.removeprefix(prefix): tensor for key, tensor in checkpoint.items() if key.startswith(prefix)}
+        state = {key: t[:, :, 0, 0].contiguous() if "proj_in.w" in key else t for key, t in state.items()}
+        save_file(state, tmp_path / "sd2.safetensors")
+        with pytest.raises(weights.WeightsError, match=r"proj_in is linear, as in Stable Diffusion 2.*config\.json"):
+            weights.load_unet(tmp_path / "sd2.safetensors")
+
+    def test_folder_without_weights_lists_what_it_holds(self, tiny):
+        with pytest.raises(FileNotFoundError, match=r"no diffusion_pytorch_model.*It holds mix-48k-1024/, scheduler/"):
+            weights.load_unet(tiny)
+
+    @pytest.mark.parametrize("load", [weights.load_unet, weights.load_vae, weights.inspect, weights.load_scheduler])
+    def test_no_such_file(self, tmp_path, load):
+        with pytest.raises(FileNotFoundError, match=r"absent\.safetensors: no such file"):
+            load(tmp_path / "absent.safetensors")
+
+
+def test_every_problem_of_a_unet_is_reported_at_once(tiny, tiny_unet, tmp_path):
+    shutil.copy(tiny / "unet" / "config.json", tmp_path)
+    state = dict(tiny_unet)
+    del state["mid_block.resnets.0.conv1.bias"]
+    state["conv_out.bias"] = torch.zeros(5)
+    state["conv_norm_out.bias"] = torch.zeros(32, dtype=torch.int32)
+    state["add_embedding.linear_1.weight"] = torch.zeros(2, 3)
+    save_file(state, tmp_path / f"{NAME}.safetensors")
+    with pytest.raises(weights.WeightsError) as error:
+        weights.load_unet(tmp_path)
+    file, *lines = str(error.value).splitlines()
+    assert file == f"{tmp_path / NAME}.safetensors: weights do not fit the model:"
+    assert [line.strip() for line in lines] == [
+        "missing mid_block.resnets.0.conv1.bias [64]",
+        "conv_out.bias: expected [4], got [5]",
+        "unexpected add_embedding.linear_1.weight [2, 3]",
+        "conv_norm_out.bias: expected float32, bfloat16 or float16, got I32",
+    ]

@@ -1,12 +1,13 @@
 """Original names against diffusers' own converters, on the names that ldm's constructors give."""
 
-import ldm_shapes
 import pytest
-import synthetic_weights
 import torch
-from catvton._native import C
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+
+import ldm_shapes
+import synthetic_weights
+from catvton._native import C
 
 Spelling = C.names.Spelling
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,7 +37,6 @@ LEFTOVERS = (
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
     "numpy.dtype",
-    "_codecs.encode",
 )
 
 _MAPPED_AT_ONCE = 256 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
@@ -210,10 +210,9 @@ def _torch_load(path: Path, *, mmap: bool) -> dict[str, torch.Tensor]:
         with torch.serialization.safe_globals([(_Leftover, name) for name in LEFTOVERS]), open(path, "rb") as file:
             state = torch.load(path if mmap else file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("\n")[0]
-        raise WeightsError(
-            f"{path} holds more than weights, or is damaged, and is not opened ({reason}). Use a .safetensors file."
-        ) from error
+        foreign = re.search(r"unsupported (?:global: )?GLOBAL (\S+)", str(error), re.IGNORECASE)
+        what = f"holds more than weights ({foreign[1]})" if foreign else "is damaged, or holds more than weights"
+        raise WeightsError(f"{path} {what}, and is not opened: use a .safetensors file.") from error
     except Exception as error:  # a damaged pickle fails in any way: KeyError, EOFError, RuntimeError, ...
         reason = f"{type(error).__name__}: {error}".split("\n")[0]
         raise WeightsError(f"{path} is a damaged or truncated PyTorch file ({reason}): download it again.") from error

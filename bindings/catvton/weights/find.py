@@ -13,7 +13,7 @@ from .files import WeightsError, open_weights
 from .inspect import FileSummary, inspect
 
 STANDARD_NAME = "diffusion_pytorch_model"
-DEPTH = 5  # folders below the given one: models--<owner>--<name>/snapshots/<hash>/<variant>/attention
+DEPTH = 6  # folders below the given one: hub/models--<owner>--<name>/snapshots/<hash>/<variant>/attention
 SINGLE_FILE_DEPTH = 2  # single-file checkpoints are looked into only near the top
 SINGLE_FILE_SUFFIXES = (".safetensors", ".ckpt")
 

@@ -76,7 +76,7 @@ def summary(file: WeightsFile) -> FileSummary:
     has_unet, has_vae = (any(name.startswith(marks) for name in part) for part, marks in ((unet, UNET), (vae, VAE)))
     is_checkpoint = spelling == C.names.Spelling.checkpoint
     what = next(
-        (name for mark, name in _OTHERS if any(mark in key for key in file.entries)), "no network that CatVTON has"
+        (name for mark, name in _OTHERS if any(mark in key for key in file.entries)), "nothing that CatVTON has"
     )
     is_attention = False
     if is_checkpoint and what != "a Stable Diffusion XL checkpoint":
@@ -137,7 +137,7 @@ def must_be(file: WeightsFile, wanted: str) -> None:
     found = summary(file).what
     if found == wanted or (found == CHECKPOINT and wanted in ("a UNet", "a VAE")):
         return
-    some = ", ".join(list(file.entries)[:3])
+    some = ", ".join([*list(file.entries)[:3], "..."])
     raise WeightsError(
-        f"{file.path} is {found}, and {wanted} is needed here. It holds {len(file.entries)} tensors: {some}, ..."
+        f"{file.path} is {found}, and {wanted} is needed here. It holds {len(file.entries)} tensors: {some}"
     )

@@ -30,23 +30,30 @@ UNet::UNet(const weights::Scope& w, const UNetConfig& unchecked)
   }
 }
 
-Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps) const {
+std::pair<Tensor, Tensor> UNet::stage_in(const Tensor& sample, const Tensor& timesteps) const {
   check_shape("UNet sample", sample, {-1, config.in_channels, -1, -1});
   check_shape("UNet timesteps", timesteps, {sample.size(0)});
   if (sample.scalar_type() != conv_in.weight.scalar_type() || sample.device() != conv_in.weight.device()) {
     throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.weight) +
                                 "; convert one to the other's dtype and device");
   }
+  Tensor activated_time = ops::silu(time_embedding(timesteps));  // [B, 4 C0], shared by all resnets
+  return {conv_in(sample), activated_time};                      // [B, C0, H, W]
+}
 
-  const Tensor activated_time = ops::silu(time_embedding(timesteps));  // [B, 4 C0], shared by all resnets
-  Tensor h = conv_in(sample);                                          // [B, C0, H, W]
+Tensor UNet::stage_out(const Tensor& h) const {
+  Tensor noise = conv_out(ops::silu(conv_norm_out(h)));  // [B, out_channels, H, W]
+  tap::record("layer.unet.conv_out", noise);
+  return noise;
+}
+
+Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps) const {
+  auto [h, activated_time] = stage_in(sample, timesteps);
   std::vector<Tensor> skips{h};
   for (const DownBlock2D& block : down_blocks) h = block(h, activated_time, skips);
   h = mid_block(h, activated_time);
   for (const UpBlock2D& block : up_blocks) h = block(h, activated_time, skips);  // [B, C0, H, W]
-  h = conv_out(ops::silu(conv_norm_out(h)));                                     // [B, out_channels, H, W]
-  tap::record("layer.unet.conv_out", h);
-  return h;
+  return stage_out(h);
 }
 
 }  // namespace catvton::models

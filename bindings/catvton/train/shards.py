@@ -1,0 +1,61 @@
+"""A list of tensor dicts on disk, made once: pictures that are slow to draw, latents that never change.
+
+Items lie in files of 256, each written whole or not at all, so that making them can be stopped and go on, and be shared
+out over processes. They are read through memory maps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from .files import replacing, write_json
+
+Tensors = dict[str, torch.Tensor]
+ITEMS = 256  # in a file
+
+
+class Shards:
+    """`count` items, item i being make(i). Call `build` before reading."""
+
+    def __init__(self, folder: str | Path, key: str, count: int, make: Callable[[int], Tensors]):
+        """key: what the items depend on, in words. Raises ValueError if `folder` holds items of another key."""
+        self.folder, self.count, self.make = Path(folder), count, make
+        note = self.folder / "key.json"
+        if note.is_file():
+            found = json.loads(note.read_text(encoding="utf-8"))["key"]
+            if found != key:
+                raise ValueError(f"{self.folder} was made from other data ({found}), not from {key}: delete the folder")
+        else:
+            write_json(note, {"key": key})
+        self._open = lru_cache(maxsize=64)(lambda path: safe_open(path, framework="pt"))
+
+    def build(self, label: str, rank: int = 0, world: int = 1, progress: bool = True) -> None:
+        """Makes the files that are missing; process `rank` of `world` makes its share."""
+        starts = range(rank * ITEMS, self.count, world * ITEMS)
+        missing = [start for start in starts if not self._path(start).is_file()]
+        with tqdm(total=len(missing) * ITEMS, desc=label, unit="item", disable=not progress or not missing) as bar:
+            for start in missing:
+                items = []
+                for index in range(start, min(start + ITEMS, self.count)):
+                    items.append(self.make(index))
+                    bar.update()
+                with replacing(self._path(start)) as temporary:
+                    save_file({name: torch.stack([item[name] for item in items]) for name in items[0]}, temporary)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Tensors:
+        file = self._open(self._path(index))
+        return {name: file.get_slice(name)[index % ITEMS] for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"items-{index // ITEMS:05d}.safetensors"

@@ -1,0 +1,68 @@
+"""Sheets of pictures: what a model can do, at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .._native import C
+from ..noise import Source
+from .files import replacing
+from .samples import Sample, to_model_range
+
+Picture = np.ndarray  # uint8 [H, W, 3]
+
+
+def write_sheet(rows: list[list[Picture]], path: str | Path) -> None:
+    """Rows of equally large pictures as one PNG."""
+    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    with replacing(path) as temporary:
+        Image.fromarray(sheet).save(temporary)
+
+
+@torch.no_grad()
+def try_on(
+    unet: C.UNet,
+    vae: C.VAE,
+    scheduler: C.DDIMConfig,
+    case: Sample,
+    *,
+    steps: int,
+    guidance: float,
+    seed: int,
+) -> Picture:
+    """The engine's try-on of `case`, pasted back into the person outside the mask."""
+    device = unet.parameters["conv_in.weight"].device
+    _, draw = Source.of(seed, None, None, device).next(1)
+    picture = C.tryon(
+        unet,
+        vae,
+        person=to_model_range(case["person"])[None].to(device),
+        garment=to_model_range(case["garment"])[None].to(device),
+        mask=case["mask"][None].float().to(device),
+        scheduler=scheduler,
+        steps=steps,
+        guidance=guidance,
+        eta=1.0,
+        noise=draw,
+    )[0]  # [H, W, 3]
+    result = (picture.cpu().numpy() * 255).round().astype(np.uint8)
+    return paste(result, case)
+
+
+def paste(result: Picture, case: Sample) -> Picture:
+    """`result` inside the mask, the person outside."""
+    return np.where(case["mask"].numpy()[0, :, :, None] > 0, result, pixels(case["person"]))
+
+
+def pixels(planes: torch.Tensor) -> Picture:
+    """uint8 [3, H, W] -> [H, W, 3]."""
+    return np.ascontiguousarray(planes.numpy().transpose(1, 2, 0))
+
+
+def masked(case: Sample) -> Picture:
+    """The person with mid-grey under the mask, as the model sees it."""
+    return np.where(case["mask"].numpy()[0, :, :, None] > 0, np.uint8(128), pixels(case["person"]))

@@ -1,0 +1,142 @@
+"""Training a small VAE from nothing, by what was measured to work on one CPU core.
+
+    loss = L1 + 0.5 L2 + 0.5 L1 of the pictures' gradients + 5e-4 KL
+
+Small crops first, whole pictures last: the early steps learn what a colour and an edge is, for which a crop suffices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .._native import C
+from .export import save_vae
+from .randomness import generator, shuffled
+from .samples import Sample, Source, to_model_range
+from .shards import Shards
+from .sheets import paste, pixels, write_sheet
+
+L2, GRADIENT, KL = 0.5, 0.5, 5e-4
+SCALED_OVER = 64  # samples that the scaling factor is measured on
+
+
+@dataclass(frozen=True)
+class CropPhase:
+    """Until this part of the run: crops of a `divisor`-th of the picture's edges, `divisor` of them a picture."""
+
+    until: float
+    divisor: int
+
+
+PHASES = (CropPhase(0.35, 4), CropPhase(0.7, 2), CropPhase(1.0, 1))
+
+
+class VAETask:
+    """A `loop.Task`: persons and garments, encoded, sampled and decoded."""
+
+    def __init__(
+        self,
+        vae: C.VAE,
+        data: Source | Shards,
+        key: str,
+        size: tuple[int, int],
+        samples: int,
+        seed: int,
+        bf16: bool = False,
+        held_out: Source | None = None,
+        export_dtype: torch.dtype = torch.float32,
+    ):
+        """data: anything that has uint8 pictures by index (a Source, or a cache of one); key: what it depends on.
+        samples: of the whole run, which the phases are parts of."""
+        self.vae, self.data, self.size, self.samples = vae, data, size, samples
+        self.seed, self.bf16, self.held_out, self.export_dtype = seed, bf16, held_out, export_dtype
+        self.weights = {name: tensor.requires_grad_() for name, tensor in vae.parameters.items()}
+        self.device = next(iter(self.weights.values())).device
+        self.course: dict[str, Any] = {"data": key, "samples": samples, "bf16": bf16}
+
+    def loss(self, positions: range) -> torch.Tensor:
+        pictures = self._crops(positions)  # [B, 3, H, W]
+        each = [len(pictures) // len(positions), *self._latent_shape(pictures)]
+        noise = torch.cat([torch.randn(each, generator=self._random(position)) for position in positions])
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            mean, std = self.vae.encode(pictures)
+            decoded = self.vae.decode((mean + std * noise.to(self.device)).float())
+        return vae_loss(decoded.float(), pictures, mean.float(), std.float())
+
+    def sheet(self, path: Path) -> None:
+        """A row a held-out case: truth, its reconstruction pasted back; garment, its reconstruction."""
+        if self.held_out is None:
+            return
+        rows = []
+        for index in range(min(6, len(self.held_out))):
+            case = self.held_out.tryon_case(index)
+            garment = reconstruct(self.vae, case["garment"])
+            rows.append([pixels(case["truth"]), ceiling(self.vae, case), pixels(case["garment"]), garment])
+        write_sheet(rows, path)
+
+    def export(self, folder: Path) -> None:
+        save_vae(self.vae, folder / "vae", self._scaling_factor(), self.export_dtype)
+
+    @torch.no_grad()
+    def _scaling_factor(self) -> float:
+        """1 / standard deviation of the latents, so that they are as large as the noise they are mixed with."""
+        latents = []
+        for index in range(min(SCALED_OVER, len(self.data))):
+            mean, std = self.vae.encode(torch.stack([to_model_range(p) for p in self._pair(index)]).to(self.device))
+            latents.append(mean + std * torch.randn(mean.shape, generator=self._random(-1 - index)).to(self.device))
+        return round(float(1 / torch.cat(latents).std()), 4)
+
+    def _crops(self, positions: range) -> torch.Tensor:
+        divisor = next(phase.divisor for phase in PHASES if positions.start <= phase.until * self.samples)
+        height, width = (_crop(edge, divisor, self.vae.config.downscale) for edge in self.size)
+        crops = []
+        for position in positions:
+            random = generator(self.seed, "crop", position)
+            pair = self._pair(shuffled(self.seed, position, len(self.data)))
+            for _ in range(divisor):  # small crops are cheap, and alike: more of them
+                picture = pair[int(torch.randint(2, (), generator=random))]
+                top = int(torch.randint(picture.shape[1] - height + 1, (), generator=random))
+                left = int(torch.randint(picture.shape[2] - width + 1, (), generator=random))
+                crops.append(to_model_range(picture[:, top : top + height, left : left + width]))
+        return torch.stack(crops).to(self.device)
+
+    def _pair(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sample: Sample = self.data[index] if isinstance(self.data, Shards) else self.data.sample(index)
+        return sample["person"], sample["garment"]
+
+    def _latent_shape(self, pictures: torch.Tensor) -> tuple[int, int, int]:
+        factor = self.vae.config.downscale
+        return self.vae.config.latent_channels, pictures.shape[2] // factor, pictures.shape[3] // factor
+
+    def _random(self, position: int) -> torch.Generator:
+        return generator(self.seed, "posterior", position)
+
+
+def vae_loss(decoded: torch.Tensor, pictures: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """All [B, C, H, W]. The KL divergence is that of N(mean, std) from N(0, 1), averaged over latent elements."""
+    error = decoded - pictures
+    edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    divergence = 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).mean()
+    return error.abs().mean() + L2 * error.square().mean() + GRADIENT * edges + KL * divergence
+
+
+@torch.no_grad()
+def reconstruct(vae: C.VAE, picture: torch.Tensor):
+    """uint8 [3, H, W], encoded (the mean) and decoded -> uint8 [H, W, 3]."""
+    device = next(iter(vae.parameters.values())).device
+    mean, _ = vae.encode(to_model_range(picture)[None].to(device))
+    decoded = (vae.decode(mean)[0] / 2 + 0.5).clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
+    return pixels(decoded)
+
+
+def ceiling(vae: C.VAE, case: Sample):
+    """The best try-on that any UNet could reach with this VAE: the truth encoded, decoded and pasted back."""
+    return paste(reconstruct(vae, case["truth"]), case)
+
+
+def _crop(edge: int, divisor: int, multiple: int) -> int:
+    return max(multiple, edge // divisor // multiple * multiple)
