@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
+
 from catvton import images, masks
 from catvton.data.wardrobe import case
 from catvton.masks.labels import DENSEPOSE, LIP
-from PIL import Image, ImageDraw
 
 SIZE = (512, 384)
 ROWS = (  # category, framing, preset for garments that are cut wider than the worn one

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import machine
-import models
+import networks
 import pictures
 import torch
-from catvton.devices import resolve_device, resolve_dtype
 from rounds import Rounds, Row
+
+from catvton.devices import resolve_device, resolve_dtype
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,10 +60,10 @@ def main() -> None:
 
 def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> Iterable[Row]:
     yield from pictures.rows(rounds, args.quick)
-    yield from models.rows(rounds, "quick" if args.quick else "small", device, dtype)
+    yield from networks.rows(rounds, "quick" if args.quick else "small", device, dtype)
     if args.full:
         slow = dataclasses.replace(rounds, count=3)  # a step takes a minute on few cores
-        yield from models.rows(slow, "full", device, dtype)
+        yield from networks.rows(slow, "full", device, dtype)
 
 
 HEADER = f"\n{'':<50} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'of peak':<7}  peer"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image, ImageFilter
+from rounds import Rounds, Row
+
 from catvton import masks
 from catvton._native import C
 from catvton.data import wardrobe
 from catvton.paste_back import default_feather, paste_back
 from catvton.preparation import Placement, prepare
-from PIL import Image, ImageFilter
-from rounds import Rounds, Row
 
 PREPARED = (1024, 768)
 LANCZOS = Image.Resampling.LANCZOS

@@ -1,9 +1,10 @@
 """TryOn.outfit: several garments on one person equal the calls that one would chain by hand."""
 
-import catvton
 import numpy as np
 import pytest
 import torch
+
+import catvton
 from catvton import masks
 from catvton.data.wardrobe import Garment, Outfit, Person, draw
 from catvton.masks.labels import ATR, DENSEPOSE, LIP

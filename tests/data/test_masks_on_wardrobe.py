@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from catvton import masks
-from catvton.data.wardrobe import CATEGORIES, FRAMINGS, case
-from catvton.masks.labels import DENSEPOSE, LIP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
+
+from catvton import masks
+from catvton.data.wardrobe import CATEGORIES, FRAMINGS, case
+from catvton.masks.labels import DENSEPOSE, LIP
 
 SIZE = (512, 384)
 few = settings(max_examples=12, deadline=None)

@@ -5,6 +5,7 @@ drawn one, `adjust` changes either, `preview` shows it.
 """
 
 from .agnostic import CATEGORIES, COVERABLE, agnostic, identity, losses
+from .beside import category_mask
 from .controls import adjust, cleaned, feathered, grown, loosened, pixels, protected
 from .layers import outfit_masks
 from .presets import PRESETS, Preset, preset_mask
@@ -17,6 +18,7 @@ __all__ = [
     "Preset",
     "adjust",
     "agnostic",
+    "category_mask",
     "cleaned",
     "feathered",
     "grown",

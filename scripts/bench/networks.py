@@ -9,10 +9,11 @@ from pathlib import Path
 
 import diffusers
 import torch
-from catvton import weights
 from rounds import Rounds, Row
 from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
+
+from catvton import weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import support
