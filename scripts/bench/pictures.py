@@ -19,7 +19,7 @@ LANCZOS = Image.Resampling.LANCZOS
 
 
 def rows(rounds: Rounds, quick: bool) -> Iterator[Row]:
-    height, width = (1000, 750) if quick else (4000, 3000)
+    height, width = (1000, 752) if quick else (4000, 3000)
     person = wardrobe.Person.sample(7)
     scene = wardrobe.draw(person, wardrobe.Outfit.sample(7), size=(500, 375))
     photo = scene.image.resize((width, height), LANCZOS)
