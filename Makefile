@@ -50,6 +50,10 @@ test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and 
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)
 
+.PHONY: bench
+bench: build $(STAMPS)/test-tools  ## ratios against Pillow and diffusers; BENCH=--full for the published size, --quick to look
+	$(PYTHON) scripts/bench $(BENCH)
+
 # torch goes first: the module needs its libraries in the process.
 .PHONY: stubs
 stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a change in bindings/*.cpp
@@ -88,7 +92,8 @@ clean:  ## remove everything that make has made, environments too
 	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
 
 build/stamps/%/torch-$(TORCH):
-	$(PYTHON) -c "import torch; print('torch', torch.__version__, 'of', torch.__path__[0])"
+	@$(PYTHON) -c "import torch; print('torch', torch.__version__, 'of', torch.__path__[0])" || \
+	  { echo "$(PYTHON) has no torch to build with: install one (2.13 or newer) there first." >&2; exit 1; }
 	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
 
 $(STAMPS)/build-tools: | $(STAMPS)/torch-$(TORCH)

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 import torch
+
 from catvton import weights
 from catvton.train.cli import main
 from catvton.train.samples import Wardrobe, to_model_range

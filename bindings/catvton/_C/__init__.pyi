@@ -152,11 +152,7 @@ class UNet:
     def stage_mid(self, h: torch.Tensor, activated_time: torch.Tensor) -> torch.Tensor: ...
     def stage_out(self, h: torch.Tensor) -> torch.Tensor: ...
     def stage_up(
-        self,
-        index: int,
-        h: torch.Tensor,
-        activated_time: torch.Tensor,
-        skips: collections.abc.Sequence[torch.Tensor],
+        self, index: int, h: torch.Tensor, activated_time: torch.Tensor, skips: collections.abc.Sequence[torch.Tensor]
     ) -> torch.Tensor:
         """
         skips: all that are left, as the last one not used tells the next block's size.
@@ -255,4 +251,5 @@ def tryon(
     tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
 ) -> torch.Tensor: ...
 
+__built_with_torch__: str = "2.14.1"
 __version__: str = "0.1.0"
