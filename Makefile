@@ -50,6 +50,10 @@ test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and 
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)
 
+.PHONY: bench
+bench: build $(STAMPS)/test-tools  ## ratios against Pillow and diffusers; BENCH=--full for the published size, --quick to look
+	$(PYTHON) scripts/bench $(BENCH)
+
 # torch goes first: the module needs its libraries in the process.
 .PHONY: stubs
 stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a change in bindings/*.cpp

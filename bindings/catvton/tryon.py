@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,15 @@ from PIL import Image
 from . import noise as noises
 from . import weights
 from ._native import C
+from .callbacks import OnStep, Tap, counted
 from .devices import resolve_device, resolve_dtype
 from .images import PictureLike, open_picture, to_uint8
 from .masks.controls import Length
+from .outfit import try_on_outfit
 from .pairs import Pair, Settings, pairs_of
 from .paste_back import paste_back as paste
 from .preparation import Fit, mask_of_size, prepare
 from .results import Result, like
-
-OnStep = Callable[[int, int, torch.Tensor], Any]  # steps done, steps in all, joined latents
-Tap = Callable[[str, torch.Tensor], Any]
 
 
 @dataclass(frozen=True)
@@ -151,11 +150,42 @@ class TryOn:
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
         for number, batch in enumerate(batches):
-            on_step = callback and _counted(callback, number * steps, len(batches) * steps)
+            on_step = callback and counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))
             finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
             results += self._try_on(batch, settings, seeds, draw, finish, on_step, tap)
         return results[0] if is_single else results
+
+    def outfit(
+        self,
+        person: PictureLike,
+        *,
+        upper: PictureLike | None = None,
+        lower: PictureLike | None = None,
+        dress: PictureLike | None = None,
+        inner: PictureLike | None = None,
+        outer: PictureLike | None = None,
+        masks: Mapping[str, PictureLike] | None = None,
+        atr: PictureLike | None = None,
+        lip: PictureLike | None = None,
+        densepose: PictureLike | None = None,
+        **options: Any,
+    ) -> Result:
+        """Puts several garments on one person: lower, then upper or inner, or dress in their place, outer last.
+
+        Each is tried on in the pasted-back result of the one before, so outside all masks nothing changes.
+        masks: by garment, {"upper": mask}. What it lacks is made from atr, lip and densepose, label maps of the person
+        as it comes (`catvton.masks.outfit_masks` tells how, and what an earlier garment means for a later one's mask).
+        upper takes the place of a worn shirt and coat; inner is a shirt in an open coat, and leaves the coat.
+        options: those of a single call, the same for every garment, but for paste_back and batch_size. The i-th garment
+        put on has seed + i; generator and noise go on where they stood. callback counts over all garments.
+
+        The result's image has the person's size, its seed is the first one, its seconds are the sum, and its plain is
+        the model's own picture of the last garment. Raises what a call raises, and ValueError for garments or masks
+        that do not go together.
+        """
+        garments = {"upper": upper, "lower": lower, "dress": dress, "inner": inner, "outer": outer}
+        return try_on_outfit(self, person, garments, masks=masks, atr=atr, lip=lip, densepose=densepose, **options)
 
     def _try_on(
         self,
@@ -211,7 +241,3 @@ class TryOn:
             image = plain if finish is None else finish(person, plain, mask, preparation.placement)
             results.append(Result(image=like(pair.person, image), plain=plain, seed=seed, seconds=seconds))
         return results
-
-
-def _counted(callback: OnStep, before: int, total: int) -> OnStep:
-    return lambda step, _, latents: callback(before + step, total, latents)

@@ -17,8 +17,13 @@ torch = pytest.importorskip("torch")
 from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from catvton import TryOn, __version__  # noqa: E402
+from catvton import (  # noqa: E402
+    TryOn,
+    __version__,
+    masks,
+)
 from catvton.cli import main  # noqa: E402
+from catvton.data.wardrobe import Outfit, Person, draw  # noqa: E402
 
 from .conftest import environment, write_sparse  # noqa: E402
 
@@ -68,6 +73,61 @@ def test_a_transparent_person_can_become_a_jpeg(mask_free_models, pictures, tmp_
     assert Image.open(tmp_path / "r.jpg").mode == "RGB"
 
 
+def labelled(folder, stem, seed):
+    """A drawn person with its label maps beside it, under the documented names."""
+    scene = draw(Person.sample(seed), Outfit.sample(seed), (100, 80))
+    scene.image.save(folder / f"{stem}.png")
+    maps = {"atr": scene.atr, "lip": scene.lip, "densepose": scene.densepose}
+    for name, array in maps.items():
+        Image.fromarray(array).save(folder / f"{stem}.{name}.png")
+    return maps
+
+
+def test_a_category_makes_the_mask_from_label_maps_beside_the_person(models, pictures, tmp_path):
+    maps = labelled(tmp_path, "me", 3)
+    np.testing.assert_array_equal(masks.category_mask(tmp_path / "me.png", "upper"), masks.agnostic("upper", **maps))
+    Image.fromarray(masks.agnostic("upper", **maps)).save(tmp_path / "mask.png")
+    common = ["tryon", tmp_path / "me.png", pictures / "garment.jpg", "--models", models, *QUICK]
+    assert exit_code([*map(str, common), "--category", "upper", "-o", str(tmp_path / "a.png")]) == 0
+    assert exit_code([*map(str, common), "--mask", str(tmp_path / "mask.png"), "-o", str(tmp_path / "b.png")]) == 0
+    a, b = (np.array(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
+    np.testing.assert_array_equal(a, b)
+
+    (tmp_path / "apart").mkdir()
+    named = []
+    for name in maps:
+        (tmp_path / f"me.{name}.png").rename(tmp_path / "apart" / f"{name}.png")
+        named += [f"--{name}", str(tmp_path / "apart" / f"{name}.png")]
+    assert exit_code([*map(str, common), "--category", "upper", *named, "-o", str(tmp_path / "c.png")]) == 0
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "c.png")), a)
+
+
+def test_label_maps_in_a_folder_of_persons_are_no_persons(models, pictures, tmp_path):
+    persons = tmp_path / "persons"
+    persons.mkdir()
+    for seed, stem in enumerate(("anna", "bert.2")):
+        labelled(persons, stem, seed)
+    where = ["--category", "lower", "--models", models, "--out", tmp_path / "made"]
+    assert exit_code(["tryon", *map(str, [persons, pictures / "garment.jpg", *where, *QUICK])]) == 0
+    assert sorted(os.listdir(tmp_path / "made")) == ["anna_garment.png", "bert.2_garment.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["person.png", "garment.jpg", "--category", "upper"], "person.atr.png, person.lip.png, person.densepose.png"),
+        (["person.png", "garment.jpg", "--category", "upper", "--atr", "x.png"], "atr: there is no file"),
+        (["person.png", "garment.jpg", "--atr", "mask.png"], "--atr: a label map is for --category"),
+        (["persons", "garment.jpg", "--category", "upper", "--lip", "mask.png", "-o", "d"], "lie beside them"),
+        (["person.png", "garment.jpg", "--category", "upper", "--mask", "mask.png"], "not allowed with argument"),
+    ],
+)
+def test_mistakes_with_categories(pictures, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(pictures)
+    assert exit_code(["tryon", *arguments, "--models", "."]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_folders_give_every_person_in_every_garment(catvton, models, pictures, tmp_path):
     where = ("--mask", pictures / "masks", "--models", models, "--out", "made")
     catvton("tryon", pictures / "persons", pictures / "garment.jpg", *where, *QUICK)
@@ -104,6 +164,9 @@ def test_folders_give_every_person_in_every_garment(catvton, models, pictures, t
         ({"guidance": "-1"}, "guidance.*-1"),
         ({"eta": "nan"}, "eta.*nan"),
         ({"fit": "squeeze"}, "squeeze"),
+        ({"feather": "wide"}, "wide"),
+        ({"feather": "-3"}, "-3"),
+        ({"protect": "nobody.png"}, "protect: .*nobody.png"),
         ({"variant": "mix-1"}, "no attention 'mix-1'"),
         ({"unet": "text.png"}, "neither a safetensors nor"),
     ],
@@ -112,7 +175,7 @@ def test_mistakes_are_named_and_nothing_is_written(models, pictures, tmp_path, m
     monkeypatch.chdir(tmp_path)
     given = {"person": "person.png", "garment": "garment.jpg", "mask": "mask.png", "models": models} | change
     options = {"size": "64x48", "steps": "2", "device": "cpu"} | given
-    for name in ("person", "garment", "mask", "models", "unet"):
+    for name in ("person", "garment", "mask", "protect", "models", "unet"):
         if options.get(name):
             options[name] = str(pictures / options[name])
     arguments = ["tryon", options.pop("person"), options.pop("garment")]

@@ -18,7 +18,6 @@ __all__: list[str] = [
     "UNetConfig",
     "VAEConfig",
     "alphas_cumprod",
-    "built_with_torch",
     "ddim_steps",
     "guide",
     "image",
@@ -252,5 +251,5 @@ def tryon(
     tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
 ) -> torch.Tensor: ...
 
+__built_with_torch__: str = "2.14.1"
 __version__: str = "0.1.0"
-built_with_torch: str = "2.14.1"

@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from .. import memory
-from ..images import rgb_array
+from ..images import mask_array, rgb_array
+from ..masks.agnostic import CATEGORIES
+from ..masks.beside import category_mask, is_map, maps_of
 from .table import gib
 
 if TYPE_CHECKING:
     from ..results import Result
 
+MAPS = ("atr", "lip", "densepose")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -26,6 +31,7 @@ class Job:
     person: Path
     garment: Path
     mask: Path | None
+    maps: dict[str, Path]  # label maps, where the mask is made by category
     out: Path
 
 
@@ -33,11 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "PERSON, GARMENT and MASK may be folders: every person is dressed in every garment, the mask being the file "
         "named like the person (or <person>_mask), and --out is a folder that receives <person>_<garment>.png. "
+        "With --category the mask is made from label maps beside the person: me.atr.png, me.lip.png and "
+        "me.densepose.png for me.jpg (`catvton mask` has more ways to a mask). "
         "Published CatVTON weights are licensed CC BY-NC-SA 4.0: no commercial use."
     )
     parser.add_argument("person", metavar="PERSON", type=Path, help="the person: a picture, or a folder of them")
     parser.add_argument("garment", metavar="GARMENT", type=Path, help="the garment: a picture, or a folder of them")
-    parser.add_argument("--mask", type=Path, help="white where the garment goes (mask-free models need none)")
+    mask = parser.add_mutually_exclusive_group()
+    mask.add_argument("--mask", type=Path, help="white where the garment goes (mask-free models need none)")
+    mask.add_argument("--category", choices=CATEGORIES, help="make the mask of such a garment from label maps")
+    for name in MAPS:
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"the label map {name} of --category")
     parser.add_argument("-o", "--out", type=Path, default=Path("result.png"), help="where to write (%(default)s)")
 
     models = parser.add_argument_group("models (`catvton info DIR` shows what a folder holds)")
@@ -79,14 +91,14 @@ def size(text: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> int:
-    jobs = jobs_of(args.person, args.garment, args.mask, args.out)
+    maps = {name: getattr(args, name) for name in MAPS if getattr(args, name)}
+    jobs = jobs_of(args.person, args.garment, args.mask, args.out, args.category, maps)
     if not (args.models or args.unet):
         raise ValueError("which models? Give --models DIR, or --unet, --vae and --attention.")
 
     from .. import TryOn
-    from ..preparation import check_size
 
-    check_size(*args.size)  # before a model is read
+    _check_early(args)
     model = TryOn.load(
         args.models,
         unet=args.unet,
@@ -96,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         dtype=args.dtype,
     )
-    if model.masked and args.mask is None:
-        raise ValueError("this is a masked model: give --mask, white where the garment goes")
+    if model.masked and args.mask is None and args.category is None:
+        raise ValueError("this is a masked model: give --mask, white where the garment goes, or --category")
     began = time.perf_counter()
     _dress(model, jobs, args)
     seconds = time.perf_counter() - began
@@ -106,12 +118,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def jobs_of(person: Path, garment: Path, mask: Path | None, out: Path) -> list[Job]:
+def _check_early(args: argparse.Namespace) -> None:
+    """Refuses before any work what would otherwise be noticed after loading a model, or after its last step."""
+    from ..masks.controls import feathered
+    from ..preparation import check_size
+
+    check_size(*args.size)
+    if args.protect:
+        mask_array(args.protect, "protect")
+    if args.feather is not None:
+        feathered(np.zeros((1, 1), np.uint8), args.feather)
+
+
+def jobs_of(
+    person: Path,
+    garment: Path,
+    mask: Path | None,
+    out: Path,
+    category: str | None = None,
+    maps: Mapping[str, Path] | None = None,
+) -> list[Job]:
     """What to do, checked as far as that goes without opening a picture.
 
+    maps: label maps that are named; those of a category that are not lie beside the person.
     Raises FileNotFoundError for what is not there, ValueError where names do not fit together.
     """
     persons, garments = pictures_of(person, "person"), pictures_of(garment, "garment")
+    if maps and (category is None or person.is_dir()):
+        why = "maps of several persons lie beside them" if category else "a label map is for --category"
+        raise ValueError(f"--{next(iter(maps))}: {why}")
     if person.is_dir() or garment.is_dir():
         if out.suffix.lower() in SUFFIXES:
             raise ValueError(f"--out {out}: several pictures need a folder to go to, not a file")
@@ -124,8 +159,9 @@ def jobs_of(person: Path, garment: Path, mask: Path | None, out: Path) -> list[J
             raise ValueError(f"--out {out} is a folder; give the name of the picture, such as {out / 'result.png'}")
         if out.suffix.lower() not in Image.registered_extensions():
             raise ValueError(f"--out {out}: {out.suffix or 'no ending'} is no picture format; use .png, .jpg or .webp")
-    jobs = [Job(p, g, mask_for(p, mask), outs.pop(0)) for p in persons for g in garments]
-    read = {path.resolve() for job in jobs for path in (job.person, job.garment, job.mask) if path}
+    found = {p: maps_of(p, maps) if category else {} for p in persons}
+    jobs = [Job(p, g, mask_for(p, mask), found[p], outs.pop(0)) for p in persons for g in garments]
+    read = {path.resolve() for job in jobs for path in (job.person, job.garment, job.mask, *job.maps.values()) if path}
     for job in jobs:
         if job.out.resolve() in read:
             raise ValueError(f"--out {job.out} is one of the pictures to read; choose another name")
@@ -133,12 +169,14 @@ def jobs_of(person: Path, garment: Path, mask: Path | None, out: Path) -> list[J
 
 
 def pictures_of(path: Path, name: str) -> list[Path]:
-    """The picture `path`, or those in the folder `path`, by name."""
+    """The picture `path`, or those in the folder `path`, by name; label maps of others are none."""
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"{name}: there is no file {path}")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = sorted(
+        p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and not is_map(p)
+    )
     if not found:
         raise FileNotFoundError(f"{name}: there is no picture in the folder {path} ({', '.join(SUFFIXES)})")
     return found
@@ -166,7 +204,7 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
                 result = model(
                     job.person,
                     job.garment,
-                    job.mask,
+                    category_mask(job.person, args.category, job.maps) if args.category else job.mask,
                     steps=args.steps,
                     guidance=args.guidance,
                     eta=args.eta,

@@ -5,7 +5,9 @@ drawn one, `adjust` changes either, `preview` shows it.
 """
 
 from .agnostic import CATEGORIES, COVERABLE, agnostic, identity, losses
+from .beside import category_mask
 from .controls import adjust, cleaned, feathered, grown, loosened, pixels, protected
+from .layers import outfit_masks
 from .presets import PRESETS, Preset, preset_mask
 from .preview import preview
 
@@ -16,12 +18,14 @@ __all__ = [
     "Preset",
     "adjust",
     "agnostic",
+    "category_mask",
     "cleaned",
     "feathered",
     "grown",
     "identity",
     "loosened",
     "losses",
+    "outfit_masks",
     "pixels",
     "preset_mask",
     "preview",

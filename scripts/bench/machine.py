@@ -1,0 +1,45 @@
+"""What the numbers were measured on, and the most that a matrix product reaches there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rounds import Rounds
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "processor": _processor(),
+        "cores": cores,
+        "load before": round(load, 1),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "diffusers", "pillow", "numpy")},
+    }
+
+
+def peaks(rounds: Rounds, device: torch.device, side: int) -> dict[str, float]:
+    """TFLOP/s of square matrix products: a practical ceiling for anything made of them."""
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        found[str(dtype).removeprefix("torch.")] = 2 * side**3 / rounds.best(lambda a=a, b=b: a @ b) / 1e12
+    return found
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, None) or platform.processor() or platform.machine()
