@@ -50,9 +50,8 @@ Image agnostic_mask(const View& parts) {
   const uint8_t* const part = parts.data;
 
   const Image extremities = dilate_square(mask_of(shape, [=](size_t i) { return part[i] & kExtremity; }), dilation);
-  const Image strongly_kept = mask_of(shape, [=, near = extremities.row(0)](size_t i) {
-    return (near[i] & part[i] & kLimb) | (part[i] & kFace);
-  });
+  const Image strongly_kept = mask_of(
+      shape, [=, near = extremities.row(0)](size_t i) { return (near[i] & part[i] & kLimb) | (part[i] & kFace); });
   const Image kept =
       mask_of(shape, [=, strongly = strongly_kept.row(0)](size_t i) { return (part[i] & kKept) | strongly[i]; });
 
