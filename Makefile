@@ -92,7 +92,8 @@ clean:  ## remove everything that make has made, environments too
 	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
 
 build/stamps/%/torch-$(TORCH):
-	$(PYTHON) -c "import torch; print('torch', torch.__version__, 'of', torch.__path__[0])"
+	@$(PYTHON) -c "import torch; print('torch', torch.__version__, 'of', torch.__path__[0])" || \
+	  { echo "$(PYTHON) has no torch to build with: install one (2.13 or newer) there first." >&2; exit 1; }
 	@mkdir -p $(@D) && rm -f $(@D)/torch-* && touch $@
 
 $(STAMPS)/build-tools: | $(STAMPS)/torch-$(TORCH)

@@ -137,13 +137,13 @@ void bind_models(py::module_& m) {
   auto unet = bind_model<models::UNet, UNetConfig>(m, "UNet", "layer.unet");
   bind_unet_stages(unet);
   unet.def(
-          "__call__",
-          [](const Loaded<models::UNet>& self, const Tensor& sample, const Tensor& timesteps, const tap::Sink& tap) {
-            py::gil_scoped_release no_gil;
-            tap::Listen listen(tap);
-            return self.model(sample, timesteps);
-          },
-          py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
+      "__call__",
+      [](const Loaded<models::UNet>& self, const Tensor& sample, const Tensor& timesteps, const tap::Sink& tap) {
+        py::gil_scoped_release no_gil;
+        tap::Listen listen(tap);
+        return self.model(sample, timesteps);
+      },
+      py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
   bind_model<models::VAE, VAEConfig>(m, "VAE", "layer.vae")
       .def(
           "encode",

@@ -4,7 +4,7 @@
 PYBIND11_MODULE(_C, m) {
   m.doc() = "CatVTON's native engine";
   m.attr("__version__") = CATVTON_VERSION;
-  m.attr("built_with_torch") = CATVTON_TORCH_VERSION;
+  m.attr("__built_with_torch__") = CATVTON_TORCH_VERSION;
   catvton::bindings::bind_errors(m);
   catvton::bindings::bind_torch_stable(m);
   catvton::bindings::bind_weights(m);

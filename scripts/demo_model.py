@@ -43,7 +43,9 @@ class Stages:
 
     def run(self) -> None:
         args = self.args
-        self.train("vae", f"vae --size 128x96 --steps {args.vae_steps} --schedule cosine --ema 0.995 --half")
+        self.train(
+            "vae", f"vae --size 128x96 --batch-size 12 --steps {args.vae_steps} --schedule cosine --ema 0.995 --half"
+        )
         self.gate()
         recipe = f"--batch-size {args.batch_size} --learning-rate 8e-4 --warmup 200 --vae {self.out / 'vae' / 'vae'}"
         self.train("unet-128x96", f"{UNET} {recipe} --size 128x96 --steps {args.unet_steps}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -74,16 +73,14 @@ def binary_of(python: Path) -> str:
     ).stdout.strip()
 
 
-def try_on(version: str, wheel: Path) -> Outcome:
+def run_tests(version: str, wheel: Path) -> Outcome:
     python = environment(version)
     if python != Path(sys.executable):
         pip(python, "install", "--force-reinstall", "--no-deps", wheel)
         pip(python, "install", f"{wheel}[test]")
     tests = [path for name in TESTS if (path := ROOT / "tests" / name).exists()]
     start = time.monotonic()
-    process = subprocess.Popen(
-        [python, "-m", "pytest", "-q", *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ
-    )
+    process = subprocess.Popen([python, "-m", "pytest", "-q", *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     summary = ""
     for line in process.stdout:
         print(line, end="", flush=True)
@@ -103,7 +100,7 @@ def main() -> int:
     outcomes = []
     for version in args.versions:
         print(f"---- {wheel.name} on torch {version}", flush=True)
-        outcomes.append(try_on(version, wheel))
+        outcomes.append(run_tests(version, wheel))
     print(f"---- the binary in {wheel.name}: SHA-256 {built}")
     for outcome in outcomes:
         same = "the same binary" if outcome.sha256 == built else f"ANOTHER BINARY ({outcome.sha256})"

@@ -179,7 +179,7 @@ def _catvton() -> dict[str, Any]:
         "binary": str(binary) if binary else None,
         "binary_version": _native.C.__version__ if loaded else None,
         "binary_bytes": binary.stat().st_size if binary else None,
-        "built_with_torch": _native.C.built_with_torch if loaded else None,
+        "built_with_torch": _native.C.__built_with_torch__ if loaded else None,
     }
 
 

@@ -1,8 +1,8 @@
 // diffusers' BasicTransformerBlock as CatVTON runs it: self-attention, a skipped cross-attention, GEGLU feed-forward.
 //
 //   h = h + attn1(norm1(h))
-//   h = h + norm2(h)             the reference's SkipAttnProcessor returns its input, so attn2 is skipped but not
-//   absent h = h + ff(norm3(h))         ff(x) = W2 (a * gelu(b)), [a, b] = W1 x
+//   h = h + norm2(h)             attn2 is skipped but not absent: the reference's SkipAttnProcessor returns its input
+//   h = h + ff(norm3(h))         ff(x) = W2 (a * gelu(b)), [a, b] = W1 x
 //
 // Source: arXiv 2407.15886, section 3.2; reference implementation, model/attn_processor.py.
 #pragma once

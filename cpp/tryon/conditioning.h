@@ -1,8 +1,7 @@
 // What the UNet sees besides noise: person and garment latents joined in space, and the mask.
 //
-//   masked model (9 channels): person above garment, the person hidden under the mask; channels [noisy 4 | mask 1 |
-//   condition 4] mask-free model (8 channels): person left of garment, the person whole;            channels [noisy 4 |
-//   condition 4]
+//   masked model:    person above garment, the person hidden under the mask; channels [noisy 4 | mask 1 | condition 4]
+//   mask-free model: person left of garment, the person whole;               channels [noisy 4 | condition 4]
 //
 // The unconditional branch of guidance has zeros for the garment's condition, never for its noisy half or the mask.
 // Source: arXiv 2407.15886, sections 3.2 and 3.3; reference implementation, model/pipeline.py.

@@ -164,6 +164,9 @@ def test_folders_give_every_person_in_every_garment(catvton, models, pictures, t
         ({"guidance": "-1"}, "guidance.*-1"),
         ({"eta": "nan"}, "eta.*nan"),
         ({"fit": "squeeze"}, "squeeze"),
+        ({"feather": "wide"}, "wide"),
+        ({"feather": "-3"}, "-3"),
+        ({"protect": "nobody.png"}, "protect: .*nobody.png"),
         ({"variant": "mix-1"}, "no attention 'mix-1'"),
         ({"unet": "text.png"}, "neither a safetensors nor"),
     ],
@@ -172,7 +175,7 @@ def test_mistakes_are_named_and_nothing_is_written(models, pictures, tmp_path, m
     monkeypatch.chdir(tmp_path)
     given = {"person": "person.png", "garment": "garment.jpg", "mask": "mask.png", "models": models} | change
     options = {"size": "64x48", "steps": "2", "device": "cpu"} | given
-    for name in ("person", "garment", "mask", "models", "unet"):
+    for name in ("person", "garment", "mask", "protect", "models", "unet"):
         if options.get(name):
             options[name] = str(pictures / options[name])
     arguments = ["tryon", options.pop("person"), options.pop("garment")]

@@ -139,6 +139,24 @@ class UNet:
         tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
     ) -> torch.Tensor: ...
     def __init__(self, state: collections.abc.Mapping[str, torch.Tensor], config: UNetConfig) -> None: ...
+    def stage_down(
+        self, index: int, h: torch.Tensor, activated_time: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """
+        -> hidden state, the block's skips
+        """
+    def stage_in(self, sample: torch.Tensor, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        -> hidden state, activated time embedding
+        """
+    def stage_mid(self, h: torch.Tensor, activated_time: torch.Tensor) -> torch.Tensor: ...
+    def stage_out(self, h: torch.Tensor) -> torch.Tensor: ...
+    def stage_up(
+        self, index: int, h: torch.Tensor, activated_time: torch.Tensor, skips: collections.abc.Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        """
+        skips: all that are left, as the last one not used tells the next block's size.
+        """
     @property
     def config(self) -> UNetConfig: ...
     @property
@@ -233,4 +251,5 @@ def tryon(
     tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
 ) -> torch.Tensor: ...
 
+__built_with_torch__: str = "2.14.1"
 __version__: str = "0.1.0"

@@ -10,6 +10,7 @@ Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 import warnings
@@ -54,12 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return args.run(args)
+            code = args.run(args)
+            sys.stdout.flush()
+            return code
         except KeyboardInterrupt:
             print("\nstopped", file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader, say `head`, has seen enough
-            sys.stderr.close()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor does Python's exit write to it
             return 0
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
             if args.debug:

@@ -26,13 +26,13 @@ SCALED_OVER = 64  # samples that the scaling factor is measured on
 
 @dataclass(frozen=True)
 class CropPhase:
-    """Until this part of the run: crops of a `divisor`-th of the picture's edges, `divisor` of them a picture."""
+    """Until this part of the run, crops of at most `edge` pixels along an edge."""
 
     until: float
-    divisor: int
+    edge: int
 
 
-PHASES = (CropPhase(0.35, 4), CropPhase(0.7, 2), CropPhase(1.0, 1))
+PHASES = (CropPhase(0.35, 32), CropPhase(0.7, 64), CropPhase(1.0, 2**16))
 
 
 class VAETask:
@@ -60,8 +60,8 @@ class VAETask:
 
     def loss(self, positions: range) -> torch.Tensor:
         pictures = self._crops(positions)  # [B, 3, H, W]
-        each = [len(pictures) // len(positions), *self._latent_shape(pictures)]
-        noise = torch.cat([torch.randn(each, generator=self._random(position)) for position in positions])
+        shape = self._latent_shape(pictures)
+        noise = torch.stack([torch.randn(shape, generator=self._random(position)) for position in positions])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             mean, std = self.vae.encode(pictures)
             decoded = self.vae.decode((mean + std * noise.to(self.device)).float())
@@ -91,17 +91,17 @@ class VAETask:
         return round(float(1 / torch.cat(latents).std()), 4)
 
     def _crops(self, positions: range) -> torch.Tensor:
-        divisor = next(phase.divisor for phase in PHASES if positions.start <= phase.until * self.samples)
-        height, width = (_crop(edge, divisor, self.vae.config.downscale) for edge in self.size)
+        """A crop of the person or the garment at each position."""
+        longest = next(phase.edge for phase in PHASES if positions.start <= phase.until * self.samples)
+        height, width = (min(edge, longest) for edge in self.size)
         crops = []
         for position in positions:
             random = generator(self.seed, "crop", position)
             pair = self._pair(shuffled(self.seed, position, len(self.data)))
-            for _ in range(divisor):  # small crops are cheap, and alike: more of them
-                picture = pair[int(torch.randint(2, (), generator=random))]
-                top = int(torch.randint(picture.shape[1] - height + 1, (), generator=random))
-                left = int(torch.randint(picture.shape[2] - width + 1, (), generator=random))
-                crops.append(to_model_range(picture[:, top : top + height, left : left + width]))
+            picture = pair[int(torch.randint(2, (), generator=random))]
+            top = int(torch.randint(picture.shape[1] - height + 1, (), generator=random))
+            left = int(torch.randint(picture.shape[2] - width + 1, (), generator=random))
+            crops.append(to_model_range(picture[:, top : top + height, left : left + width]))
         return torch.stack(crops).to(self.device)
 
     def _pair(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +119,7 @@ class VAETask:
 def vae_loss(decoded: torch.Tensor, pictures: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """All [B, C, H, W]. The KL divergence is that of N(mean, std) from N(0, 1), averaged over latent elements."""
     error = decoded - pictures
-    edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    edges = (error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()) / 2
     divergence = 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).mean()
     return error.abs().mean() + L2 * error.square().mean() + GRADIENT * edges + KL * divergence
 
@@ -136,7 +136,3 @@ def reconstruct(vae: C.VAE, picture: torch.Tensor):
 def ceiling(vae: C.VAE, case: Sample):
     """The best try-on that any UNet could reach with this VAE: the truth encoded, decoded and pasted back."""
     return paste(reconstruct(vae, case["truth"]), case)
-
-
-def _crop(edge: int, divisor: int, multiple: int) -> int:
-    return max(multiple, edge // divisor // multiple * multiple)

@@ -1,0 +1,87 @@
+"""Training the small VAE."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from catvton import weights
+from catvton.train.cli import main
+from catvton.train.samples import Wardrobe, to_model_range
+from catvton.train.vae_task import GRADIENT, KL, L2, VAETask, ceiling, vae_loss
+
+
+def test_loss_is_what_its_parts_are_by_themselves():
+    torch.manual_seed(0)
+    decoded, pictures = torch.randn(2, 3, 8, 6), torch.randn(2, 3, 8, 6)
+    mean, std = torch.randn(2, 4, 2, 3), torch.rand(2, 4, 2, 3) + 0.1
+    normal = torch.distributions.Normal
+    divergence = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0)).mean()
+
+    def gradient(picture, dim):
+        return picture.narrow(dim, 1, picture.shape[dim] - 1) - picture.narrow(dim, 0, picture.shape[dim] - 1)
+
+    edges = [torch.nn.functional.l1_loss(gradient(decoded, dim), gradient(pictures, dim)) for dim in (2, 3)]
+    want = torch.nn.functional.l1_loss(decoded, pictures) + L2 * torch.nn.functional.mse_loss(decoded, pictures)
+    want = want + GRADIENT * (edges[0] + edges[1]) / 2 + KL * divergence
+    torch.testing.assert_close(vae_loss(decoded, pictures, mean, std), want)
+
+
+def test_crops_grow_and_are_parts_of_the_pictures(tiny_vae):
+    data = Wardrobe(1, (64, 48))
+    task = VAETask(tiny_vae, data, data.key, (64, 48), samples=100, seed=0)
+    seen = {name: to_model_range(picture) for name, picture in data.sample(0).items() if name != "mask"}
+    for position, size in ((0, (32, 32)), (50, (64, 48)), (99, (64, 48))):
+        crop = task._crops(range(position, position + 2))
+        assert crop.shape == (2, 3, *size)
+        windows = [p.unfold(1, size[0], 1).unfold(2, size[1], 1).permute(1, 2, 0, 3, 4) for p in seen.values()]
+        assert any((window == crop[1]).all((2, 3, 4)).any() for window in windows)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae")
+    plain = (
+        f"vae --out {folder} --size 64x48 --samples 4 --steps 40 --batch-size 4 --threads 1 --quiet --sheet-every 40"
+    )
+    assert main(plain.split()) == 0
+    return folder
+
+
+def test_loss_falls(run):
+    with open(run / "log.csv", newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert np.mean(losses[5:15]) > 1.2 * np.mean(losses[-10:])
+
+
+def test_written_vae_has_latents_as_large_as_noise(run):
+    vae = weights.load_vae(run / "vae")
+    data = Wardrobe(4, (64, 48))
+    pictures = [to_model_range(data.sample(i)[name]) for i in range(4) for name in ("person", "garment")]
+    mean, std = vae.encode(torch.stack(pictures))
+    scaled = (mean + std * torch.randn(mean.shape)) * vae.config.scaling_factor
+    assert float(scaled.std()) == pytest.approx(1, rel=0.02)
+
+
+def test_written_vae_equals_diffusers(run):
+    from diffusers import AutoencoderKL
+
+    vae, theirs = weights.load_vae(run / "vae"), AutoencoderKL.from_pretrained(run / "vae")
+    picture = to_model_range(Wardrobe(1, (64, 48)).sample(0)["person"])[None]
+    with torch.no_grad():
+        mean, _ = vae.encode(picture)
+        torch.testing.assert_close(mean, theirs.encode(picture).latent_dist.mean, rtol=0, atol=1e-5)
+        torch.testing.assert_close(vae.decode(mean), theirs.decode(mean).sample, rtol=0, atol=1e-5)
+
+
+def test_ceiling_is_the_truth_outside_the_mask(tiny_vae):
+    case = Wardrobe(1, (64, 48), split="test").tryon_case(0)
+    best = torch.from_numpy(ceiling(tiny_vae, case)).permute(2, 0, 1)
+    outside = case["mask"].expand(3, -1, -1) == 0
+    assert torch.equal(best[outside], case["person"][outside])
+
+
+def test_options_without_use_are_refused(tmp_path, capsys):
+    assert main(["vae", "--out", str(tmp_path), "--steps", "1", "--base", "unet"]) == 2
+    assert "--base has no use" in capsys.readouterr().err
