@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from PIL import Image, ImageFilter
 from rounds import Rounds, Row
 
@@ -66,10 +67,12 @@ def rows(rounds: Rounds, quick: bool) -> Iterator[Row]:
 
 def _mask(rounds: Rounds, scene: wardrobe.Scene) -> Iterator[Row]:
     try:
+        import cv2
         import masker_cv2
     except ImportError:
         print("the mask from label maps: skipped, OpenCV is not there (pip install 'opencv-python-headless<5')")
         return
+    cv2.setNumThreads(torch.get_num_threads())
     maps = scene.atr, scene.lip, scene.densepose
     ours, theirs = masks.agnostic("upper", *maps), masker_cv2.upper_mask(*maps)
     if (apart := (ours != theirs).mean()) > 1e-4:  # other versions of OpenCV fill polygons a little differently

@@ -239,5 +239,7 @@ def test_describe():
     ],
 )
 def test_torchs_errors_arrive(call, message):
+    if torch.__version__ < "2.13":
+        message = "API call failed"  # the stable ABI passes torch's messages on from torch 2.13 on
     with pytest.raises(RuntimeError, match=message):
         call()

@@ -150,6 +150,7 @@ def test_numpy_is_refused():
         ops.silu(torch.zeros(3).numpy())
 
 
+@pytest.mark.skipif(torch.__version__ < "2.13", reason="the stable ABI passes torch's messages on from torch 2.13 on")
 def test_out_of_memory_has_torchs_own_type():
     """ComfyUI and others recover from torch.OutOfMemoryError, and from nothing else."""
     with pytest.raises(torch.OutOfMemoryError):

@@ -126,12 +126,12 @@ def bits(array: np.ndarray, labels: LabelSet, means: Mapping[str, Iterable[str]]
     for bit, parts in means.items():
         for part in parts:
             table[list(labels.get(part, ()))] |= C.image.PARTS[bit]
-    return table[array]
+    return np.array(Image.fromarray(array).point(table.tolist()))  # several times faster than table[array]
 
 
 def _values(array: np.ndarray) -> set[int]:
     if array.dtype == np.uint8:  # counting beats sorting on large maps
-        return set(np.flatnonzero(np.bincount(array.ravel(), minlength=256)).tolist())
+        return set(np.flatnonzero(Image.fromarray(array).histogram()).tolist())
     return set(np.unique(array).tolist())
 
 
