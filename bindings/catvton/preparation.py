@@ -68,13 +68,11 @@ class Placement:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What the model reads, as float32 arrays. The mask fields are None for the mask-free model."""
+    """What the model reads, as float32 arrays; the engine hides the person and shrinks the mask by itself."""
 
     person: np.ndarray  # [1, 3, H, W] in -1..1
     garment: np.ndarray  # [1, 3, H, W] in -1..1
-    mask: np.ndarray | None  # [1, 1, H, W], 1 is painted, 0 is kept
-    masked_person: np.ndarray | None  # [1, 3, H, W], 0 (mid-grey) where painted
-    latent_mask: np.ndarray | None  # [1, 1, H/8, W/8]
+    mask: np.ndarray | None  # [1, 1, H, W], 1 is painted, 0 is kept; None for the mask-free model
     placement: Placement  # the person's and the mask's
 
 
@@ -104,16 +102,13 @@ def prepare(
     person_f32 = to_model_range(placement.apply(person_rgb, background=255))
     garment_f32 = to_model_range(garment_placement.apply(garment_rgb, background=255))
     if mask is None:
-        return Preparation(person_f32, garment_f32, None, None, None, placement)
+        return Preparation(person_f32, garment_f32, None, placement)
     mask_u8 = mask_of_size(mask, placement.source)
     images.check_mask(mask_u8)
     mask_u8 = C.image.gaussian_blur_pillow(placement.apply(mask_u8, background=0), mask_blur)
     if not (mask_u8 >= 128).any():
         raise ValueError(f"nothing is left of the mask after fit={fit!r} to {width}x{height}; use fit='pad'")
-    mask_f32 = binarize(mask_u8)
-    return Preparation(
-        person_f32, garment_f32, mask_f32, apply_mask(person_f32, mask_f32), latent_mask(mask_f32), placement
-    )
+    return Preparation(person_f32, garment_f32, binarize(mask_u8), placement)
 
 
 def check_size(height: int, width: int) -> None:
@@ -144,16 +139,6 @@ def to_model_range(picture: np.ndarray) -> np.ndarray:
 def binarize(mask: np.ndarray) -> np.ndarray:
     """uint8 [H, W] -> float32 [1, 1, H, W] of 0 and 1: byte / 255 >= 0.5 is painted."""
     return (mask[None, None] >= 128).astype(np.float32)
-
-
-def apply_mask(person: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The person with the painted area at 0. A product, as in the reference, so hidden negative values become -0.0."""
-    return person * (mask < 0.5)
-
-
-def latent_mask(mask: np.ndarray) -> np.ndarray:
-    """[1, 1, H, W] -> [1, 1, H/8, W/8] by nearest, index floor(8 i)."""
-    return np.ascontiguousarray(mask[..., ::8, ::8])
 
 
 def _size(array: np.ndarray) -> tuple[int, int]:

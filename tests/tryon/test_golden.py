@@ -85,6 +85,15 @@ def test_every_stage(run):
             )
 
 
+def test_hiding_and_shrinking_the_mask_is_exact(run):
+    """The hidden person to the bit (negative values become -0.0), and the mask's nearest pixels."""
+    trace, taps, _, _ = run
+    hidden = "vae.masked_person.input"
+    assert torch.equal(taps[hidden].view(torch.int32), trace[hidden].view(torch.int32))
+    if "pre.f32.mask" in trace:
+        assert torch.equal(taps["step.000.unet_in"][:, 4], trace["step.000.unet_in"][:, 4])
+
+
 def test_the_picture(run):
     trace, _, result, _ = run
     got = (result[0] * 255).round().int()
