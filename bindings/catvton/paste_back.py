@@ -73,6 +73,14 @@ def paste_back(
     return pasted
 
 
+def check_seam(feather: Length | None, protect: images.PictureLike | None) -> None:
+    """Refuses what `paste_back` would refuse, before a model has worked for it."""
+    if feather is not None:
+        feathered(np.zeros((1, 1), np.uint8), feather)
+    if protect is not None:
+        images.mask_array(protect, "protect")
+
+
 def default_feather(height: int) -> int:
     """The reference's blur for a picture of `height`: height // 50, made odd."""
     size = height // 50

@@ -22,6 +22,7 @@ from .images import PictureLike, open_picture, to_uint8
 from .masks.controls import Length
 from .outfit import try_on_outfit
 from .pairs import Pair, Settings, pairs_of
+from .paste_back import check_seam
 from .paste_back import paste_back as paste
 from .preparation import Fit, mask_of_size, prepare
 from .results import Result, like
@@ -145,6 +146,7 @@ class TryOn:
             raise ValueError("this is a masked model (9-channel UNet): it needs mask=, white where to repaint")
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+        check_seam(feather, protect)
         source = noises.Source.of(seed, generator, noise, self.device)
 
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]

@@ -227,7 +227,14 @@ def test_ctrl_c_stops_within_a_step_and_leaves_nothing(models, pictures, tmp_pat
     command = [sys.executable, "-m", "catvton", "tryon", *files, "--steps", "1000", "--size", "64x48"]
     terminal, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))  # a bar needs columns
-    process = subprocess.Popen(list(map(str, command)), stderr=theirs, cwd=tmp_path, env=environment())
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stderr=theirs,
+        cwd=tmp_path,
+        env=environment(),
+        # As at a terminal: what runs in a shell's background inherits an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     os.close(theirs)
     shown = b""
     while b"/1000" not in shown:  # the progress bar

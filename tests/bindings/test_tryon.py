@@ -336,6 +336,8 @@ def test_float16_overflow_is_told_not_shown(folder, person, garment, mask):
         ({"seed": -1}, ValueError, "seed must be 0 to"),
         ({"seed": 1.0}, TypeError, "seed must be an integer"),
         ({"fit": "squeeze"}, ValueError, "fit must be"),
+        ({"feather": "soft"}, ValueError, "a length is a number of pixels or a percentage like '2%', got 'soft'"),
+        ({"protect": "nowhere.png"}, FileNotFoundError, "nowhere.png"),
         ({"batch_size": 0}, ValueError, "batch_size must be 1 or more, got 0"),
         ({"noise": []}, ValueError, "give one of seed, generator and noise"),
         ({"seed": None, "noise": []}, ValueError, "0 tensors were given"),

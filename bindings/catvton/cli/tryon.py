@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from .. import memory
-from ..images import mask_array, rgb_array
+from ..images import rgb_array
 from ..masks.agnostic import CATEGORIES
 from ..masks.beside import category_mask, is_map, maps_of
 from .table import gib
@@ -97,8 +96,11 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("which models? Give --models DIR, or --unet, --vae and --attention.")
 
     from .. import TryOn
+    from ..paste_back import check_seam
+    from ..preparation import check_size
 
-    _check_early(args)
+    check_size(*args.size)  # this and the next: before loading a model
+    check_seam(args.feather, args.protect)
     model = TryOn.load(
         args.models,
         unet=args.unet,
@@ -116,18 +118,6 @@ def run(args: argparse.Namespace) -> int:
     where = str(jobs[0].out) if len(jobs) == 1 else f"{len(jobs)} pictures in {args.out}"
     print(f"{where}: {seconds:.1f} s, {_peak(model.device)}")
     return 0
-
-
-def _check_early(args: argparse.Namespace) -> None:
-    """Refuses before any work what would otherwise be noticed after loading a model, or after its last step."""
-    from ..masks.controls import feathered
-    from ..preparation import check_size
-
-    check_size(*args.size)
-    if args.protect:
-        mask_array(args.protect, "protect")
-    if args.feather is not None:
-        feathered(np.zeros((1, 1), np.uint8), args.feather)
 
 
 def jobs_of(
