@@ -21,7 +21,7 @@ else
   WHEELS := $(STAMPS)/wheels
 endif
 BUILT := $(STAMPS)/built-torch-$(TORCH)-cuda-$(CUDA)
-SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
+SOURCES := CMakeLists.txt pyproject.toml README.md LICENSE NOTICE $(shell find cpp bindings cmake -name __pycache__ -prune -o -print)
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 WHEEL = $(wildcard $(WHEELS)/catvton_native-*.whl)
 

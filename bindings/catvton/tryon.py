@@ -52,6 +52,7 @@ class TryOn:
         attention: str | Path | None = None,
         scheduler: str | Path | None = None,
         variant: str | None = None,
+        kind: str | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
     ) -> TryOn:
@@ -61,6 +62,7 @@ class TryOn:
         unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
         attention: CatVTON's trained self-attention. Only a base named by unet= may go without: it keeps its own.
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
+        kind: "masked" or "mask-free", where metadata and path of the attention weights tell it wrongly.
         device: "auto" takes a GPU where torch has one. dtype: "auto" is float16 there and float32 on a CPU.
 
         Published CatVTON weights are licensed CC BY-NC-SA 4.0: no commercial use.
@@ -70,7 +72,7 @@ class TryOn:
         dtype = resolve_dtype(dtype, device)
         files = weights.find(folder, unet=unet, vae=vae, attention=attention, scheduler=scheduler, variant=variant)
         model = cls(
-            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device),
+            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind),
             vae=weights.load_vae(files.vae, dtype=dtype, device=device),
             scheduler=weights.load_scheduler(files.scheduler),
         )

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from catvton import weights
+from catvton import TryOn, weights
 from catvton._native import C
 from catvton.weights.attention import attention_kind
 from catvton.weights.files import open_weights
@@ -214,3 +214,12 @@ class TestKindsApart:
 def test_kind_must_be_one(tiny):
     with pytest.raises(ValueError, match="kind: expected masked or mask-free, got 'maskfree'"):
         weights.load_unet(tiny / "unet", tiny / "mix-48k-1024", kind="maskfree")
+
+
+def test_a_user_may_say_what_kind_the_attention_is(tiny, tmp_path):
+    misnamed = tmp_path / "mask-free-experiments" / "attention"
+    shutil.copytree(tiny / "mix-48k-1024" / "attention", misnamed)
+    parts = {"unet": tiny / "unet", "vae": tiny / "vae", "attention": misnamed / "model.safetensors", "device": "cpu"}
+    with pytest.raises(ValueError, match="mask-free"):
+        TryOn.load(**parts)
+    assert TryOn.load(**parts, kind="masked").masked
