@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from catvton import weights
+from catvton.atomic import write_json
 from catvton.evaluate.cli import main as evaluate
 from catvton.evaluate.metrics import colour_difference, ssim
 from catvton.train.cli import main as train
-from catvton.train.files import write_json
 from catvton.train.samples import Wardrobe
 from catvton.train.vae_task import ceiling
 

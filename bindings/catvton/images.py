@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .atomic import replacing
+
 PictureLike = Any  # str | Path | PIL.Image.Image | numpy.ndarray | torch.Tensor
 KEPT_MODES = ("L", "LA", "RGB", "RGBA")
 
@@ -74,18 +76,16 @@ def check_mask(mask: np.ndarray, name: str = "mask") -> None:
         )
 
 
-def save_picture(picture: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Writes under a temporary name and renames it, so that nobody reads half a picture. Keeps the colour profile."""
+def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
+    """Writes under a temporary name and renames it, so that nobody reads half a picture. Keeps the colour profile.
+
+    options: of Pillow's writer for the format that the ending names, such as quality.
+    """
     path = Path(path)
     if path.suffix.lower() not in Image.registered_extensions():
         raise ValueError(f"cannot tell the format of {path} by its ending; use .png, .jpg or .webp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        picture.save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        picture.save(temporary, **options)
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .images import PictureLike, open_picture, to_uint8
+from .images import PictureLike, open_picture, save_picture, to_uint8
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,9 @@ class Result:
         return self.image if isinstance(self.image, Image.Image) else open_picture(self.image)
 
     def save(self, path: str | Path, **options: Any) -> Path:
-        """Writes the picture to `path`, in the format that its ending names; a broken write leaves no file."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        try:
-            self.pil.save(temporary, **options)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        """Writes the picture to `path`, in the format that its ending names; see `images.save_picture`."""
+        save_picture(self.pil, path, **options)
+        return Path(path)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

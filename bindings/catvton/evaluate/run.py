@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from .._native import C
-from ..train.files import replacing, write_json
+from ..atomic import replacing, write_json
 from ..train.samples import Sample, Source
 from ..train.sheets import pixels, try_on
 from .metrics import colour_difference, psnr, ssim

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .files import replacing
+from ..atomic import replacing
 
 KEPT = 2  # newest files that stay
 

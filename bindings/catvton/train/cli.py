@@ -11,10 +11,10 @@ import torch
 
 from .. import weights
 from .._native import C
+from ..atomic import write_json
 from ..devices import resolve_device
 from .arguments import add_arguments
 from .distributed import Processes
-from .files import write_json
 from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from .._native import C
+from ..atomic import replacing, write_json
 from ..weights.attention import METADATA_KEY
-from .files import replacing, write_json
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 

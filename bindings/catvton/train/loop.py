@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import torch
 from tqdm import tqdm
 
+from ..atomic import replacing
 from . import checkpoint as checkpoints
 from .distributed import Processes
 from .ema import EMA
-from .files import replacing
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from .files import replacing, write_json
+from ..atomic import replacing, write_json
 
 Tensors = dict[str, torch.Tensor]
 ITEMS = 256  # in a file

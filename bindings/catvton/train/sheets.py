@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from .._native import C
+from ..atomic import replacing
 from ..noise import Source
-from .files import replacing
 from .samples import Sample, to_model_range
 
 Picture = np.ndarray  # uint8 [H, W, 3]

@@ -6,7 +6,6 @@ own; pickles are read with weights_only=True, so that a file cannot run code.
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import zipfile
@@ -18,6 +17,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from ..atomic import replacing
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -147,15 +148,8 @@ def open_weights(path: str | Path) -> WeightsFile:
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
     """Writes a .safetensors file, which appears under its name only when it is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
-        temporary.chmod(0o644)  # safetensors makes files that only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
