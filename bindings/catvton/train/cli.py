@@ -18,7 +18,7 @@ from .distributed import Processes
 from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
-from .samples import Folder, Several, Source, Wardrobe
+from .samples import Folder, Several, Source, Unrelated, Wardrobe
 from .shards import Shards
 from .tryon_task import TryOnOptions, TryOnTask
 from .vae_task import VAETask
@@ -73,7 +73,8 @@ def sources(args: argparse.Namespace) -> tuple[Source, Source | None]:
         training.append(Folder(name, args.size, "train", on_missing))
         with contextlib.suppress(FileNotFoundError, ValueError):  # no test split: no sheets from here
             held_out = held_out or Folder(name, args.size, "test", on_missing)
-    return (training[0] if len(training) == 1 else Several(tuple(training))), held_out
+    source = training[0] if len(training) == 1 else Several(tuple(training))
+    return (Unrelated(source) if args.unrelated_garments else source), held_out
 
 
 def _loop_options(args: argparse.Namespace) -> LoopOptions:
