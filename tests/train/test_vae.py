@@ -30,7 +30,7 @@ def test_loss_is_what_its_parts_are_by_themselves():
 
 def test_crops_grow_and_are_parts_of_the_pictures(tiny_vae):
     data = Wardrobe(1, (64, 48))
-    task = VAETask(tiny_vae, data, data.key, (64, 48), samples=100, seed=0)
+    task = VAETask(tiny_vae, data, (64, 48), samples=100, seed=0)
     seen = {name: to_model_range(picture) for name, picture in data.sample(0).items() if name != "mask"}
     for position, size in ((0, (32, 32)), (50, (64, 48)), (99, (64, 48))):
         crop = task._crops(range(position, position + 2))

@@ -22,12 +22,15 @@ FIRST_LOG_VARIANCE = -6.0  # of the VAE's posterior: little noise until it has l
 
 
 def small_unet() -> C.UNetConfig:
-    """5.4 M parameters, self-attention at every level: for latents of 128x96 to 256x192 pictures."""
+    """5.7 M parameters: for latents of 192x144 pictures.
+
+    The outermost level has no attention: measured on one core, it doubles the time of a step (864 tokens against 216).
+    """
     config = C.UNetConfig()
-    config.block_out_channels = [64, 96, 128]
-    config.down_block_attention = config.up_block_attention = [True] * 3
+    config.block_out_channels = [64, 112, 128]
+    config.down_block_attention, config.up_block_attention = [False, True, True], [True, True, False]
     config.layers_per_block = config.transformer_layers_per_block = [1] * 3
-    config.attention_heads = [4] * 3
+    config.attention_heads = [2, 2, 4]
     config.norm_num_groups = 16
     return config
 

@@ -17,7 +17,6 @@ from .._native import C
 from .export import save_vae
 from .randomness import generator, shuffled
 from .samples import Sample, Source, to_model_range
-from .shards import Shards
 from .sheets import paste, pixels, write_sheet
 
 L2, GRADIENT, KL = 0.5, 0.5, 5e-4
@@ -32,7 +31,7 @@ class CropPhase:
     edge: int
 
 
-PHASES = (CropPhase(0.35, 32), CropPhase(0.7, 64), CropPhase(1.0, 2**16))
+PHASES = (CropPhase(0.15, 32), CropPhase(0.5, 64), CropPhase(0.85, 96), CropPhase(1.0, 2**16))
 
 
 class VAETask:
@@ -41,8 +40,7 @@ class VAETask:
     def __init__(
         self,
         vae: C.VAE,
-        data: Source | Shards,
-        key: str,
+        data: Source,
         size: tuple[int, int],
         samples: int,
         seed: int,
@@ -50,13 +48,12 @@ class VAETask:
         held_out: Source | None = None,
         export_dtype: torch.dtype = torch.float32,
     ):
-        """data: anything that has uint8 pictures by index (a Source, or a cache of one); key: what it depends on.
-        samples: of the whole run, which the phases are parts of."""
+        """samples: of the whole run, which the phases are parts of."""
         self.vae, self.data, self.size, self.samples = vae, data, size, samples
         self.seed, self.bf16, self.held_out, self.export_dtype = seed, bf16, held_out, export_dtype
         self.weights = {name: tensor.requires_grad_() for name, tensor in vae.parameters.items()}
         self.device = next(iter(self.weights.values())).device
-        self.course: dict[str, Any] = {"data": key, "samples": samples, "bf16": bf16}
+        self.course: dict[str, Any] = {"data": data.key, "samples": samples, "bf16": bf16}
 
     def loss(self, positions: range) -> torch.Tensor:
         pictures = self._crops(positions)  # [B, 3, H, W]
@@ -105,7 +102,7 @@ class VAETask:
         return torch.stack(crops).to(self.device)
 
     def _pair(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        sample: Sample = self.data[index] if isinstance(self.data, Shards) else self.data.sample(index)
+        sample = self.data.sample(index)
         return sample["person"], sample["garment"]
 
     def _latent_shape(self, pictures: torch.Tensor) -> tuple[int, int, int]:
