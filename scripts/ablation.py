@@ -84,11 +84,11 @@ class Ablation:
             if before is not None and not (folder / "checkpoints").exists():
                 copied = self.out / f".{name}"
                 shutil.rmtree(copied, ignore_errors=True)
-                shutil.copytree(before, copied, ignore=shutil.ignore_patterns("cache", "sheets"))
+                shutil.copytree(before, copied, ignore=shutil.ignore_patterns("sheets"))
                 copied.rename(folder)
             print(f"== {name}", flush=True)
             start = ["--from-scratch", "--vae", str(args.vae), "--train", "unet", "--unrelated-garments"]
-            self.train(folder, steps, [*start, "--learning-rate", str(args.base_learning_rate)], cache="cache-base")
+            self.train(folder, steps, [*start, "--learning-rate", str(args.base_learning_rate)])
             before = folder
         return made
 
@@ -110,7 +110,7 @@ class Ablation:
         parts = ["--base", str(base / "unet"), "--vae", str(base / "vae"), "--scheduler", str(base / "scheduler")]
         return [*parts, "--train", row.trained, "--learning-rate", str(self.args.learning_rate)]
 
-    def train(self, folder: Path, steps: int, start: list[str], cache: str = "cache") -> None:
+    def train(self, folder: Path, steps: int, start: list[str]) -> None:
         args = self.args
         if last_step(folder) >= steps and (folder / "memory.json").is_file():
             return
@@ -118,7 +118,10 @@ class Ablation:
         command = [sys.executable, "-m", "catvton.train.cli", *start, "--out", str(folder), "--resume"]
         command += f"--size {height}x{width} --steps {steps} --samples {args.samples} --seed {args.seed}".split()
         command += f"--batch-size {args.batch_size} --threads {args.threads} --device {args.device}".split()
-        command += f"--save-every {args.save_every} --cache {self.out / cache}".split()
+        command += (
+            f"--save-every {args.save_every} --cache {self.out / 'cache'} --pictures {self.out / 'pictures'}".split()
+        )
+        command += ["--categories", *args.categories]
         command += args.options.split()
         if args.minutes is not None:
             command += ["--max-minutes", str(max(args.minutes - (time.monotonic() - self.began) / 60, 0))]
@@ -131,7 +134,7 @@ class Ablation:
 
     @staticmethod
     def watched(command: list[str]) -> int:
-        """Runs it; returns the most memory that it held, in bytes: at least this small process' own, where it begins."""
+        """Runs it; returns the most bytes of memory that it held (at least as many as this small process)."""
         process = subprocess.Popen(command)
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -154,6 +157,7 @@ class Ablation:
             f"--size {height}x{width} --count {args.cases} --pairing unpaired --grid {min(8, args.cases)}".split()
         )
         command += f"--threads {args.threads} --device {args.device} --guidance {args.guidance}".split()
+        command += ["--categories", *args.categories]
         self.watched(command)
         return json.loads((out / "metrics.json").read_text())["unpaired"]["pasted_back"]
 
@@ -216,7 +220,8 @@ def main() -> int:
     parser.add_argument("--train", nargs="+", choices=TRAINED, default=list(TRAINED[:4]), help="default all but joint")
     parser.add_argument("--steps", type=int, default=2000, help="on top of the base; default %(default)s")
     parser.add_argument("--samples", type=int, default=4000, help="drawn for training; default %(default)s")
-    parser.add_argument("--size", type=size, default=(128, 96), help="HEIGHTxWIDTH; default 128x96")
+    parser.add_argument("--size", type=size, default=(192, 144), help="HEIGHTxWIDTH; default 192x144")
+    parser.add_argument("--categories", nargs="+", default=["upper"], help="of the wardrobe; default upper")
     parser.add_argument("--batch-size", type=int, default=16, help="default %(default)s")
     parser.add_argument("--learning-rate", type=float, default=4e-4, help="on top of the base; default %(default)s")
     parser.add_argument(
@@ -224,7 +229,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--options",
-        default="--ema 0.997 --snr-gamma 5 --region-weights 2 0.5 0.25 --warmup 100",
+        default="--ema 0.997 --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1 --warmup 100",
         help="more of `catvton train`, for bases and training alike; default %(default)s",
     )
     parser.add_argument("--cases", type=int, default=64, help="held out, for evaluation; default %(default)s")

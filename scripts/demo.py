@@ -20,6 +20,7 @@ from catvton.data import wardrobe
 from catvton.images import save_picture
 
 ROOT = Path(__file__).resolve().parent.parent
+CATEGORIES = ("upper", "upper", "lower", "upper", "overall", "upper")  # row by row, then from the start
 COLUMNS = ("person", "mask", "garment", "result", "truth")
 GAP, ENLARGED = 6, 2
 
@@ -47,7 +48,7 @@ def main() -> int:
     rows, seconds = [], 0.0
     with tqdm(total=args.people * args.steps, desc=f"{args.people} try-ons at {size[0]}x{size[1]}", unit="step") as bar:
         for index in range(args.people):
-            case = wardrobe.case(args.seed, index, "test")
+            case = wardrobe.case(args.seed, index, "test", CATEGORIES[index % len(CATEGORIES)])
             scene, garment = case.scene(size), case.other.flat(size)
             mask = scene.agnostic_mask(case.outfit.mask_category(case.other))
             options = {"steps": args.steps, "guidance": args.guidance, "seed": index}

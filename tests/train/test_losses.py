@@ -6,7 +6,7 @@ from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_dream_and_update_latents, compute_snr
 
 from catvton._native import C
-from catvton.train.losses import LossOptions, add_noise, joined_condition, noise_loss, rectified, tryon_loss
+from catvton.train.losses import LARGEST, LossOptions, add_noise, joined_condition, noise_loss, rectified, tryon_loss
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,10 @@ def test_published_loss_is_the_mean_square_error(batch, alphas):
     torch.testing.assert_close(got, torch.nn.functional.mse_loss(clean, noise))
 
 
-def test_weights_of_regions_and_snr(scheduler, alphas, batch):
+@pytest.mark.parametrize("floor", [None, 0.3])
+def test_weights_of_regions_and_snr(scheduler, alphas, batch, floor):
     predicted, noise, timesteps, mask = batch
-    options = LossOptions(snr_gamma=5.0, region_weights=(2.0, 0.5, 0.25))
+    options = LossOptions(snr_gamma=5.0, snr_floor=floor, region_weights=(2.0, 0.5, 0.25))
     snr = compute_snr(scheduler, timesteps)
     want = 0.0
     for b in range(3):
@@ -50,7 +51,8 @@ def test_weights_of_regions_and_snr(scheduler, alphas, batch):
             for x in range(5):
                 weight = 0.25 if y >= 4 else 2.0 if mask[b, 0, y, x] else 0.5
                 total += weight * float((predicted[b, :, y, x] - noise[b, :, y, x]).square().sum())
-        want += total / (4 * 8 * 5) * float(min(snr[b], 5.0) / snr[b]) / 3
+        weight = min(max(float(snr[b]), floor or 0.0), 5.0) / float(snr[b])
+        want += total / (4 * 8 * 5) * min(weight, LARGEST) / 3
     assert float(noise_loss(predicted, noise, alphas[timesteps], mask, options)) == pytest.approx(want, rel=1e-5)
 
 

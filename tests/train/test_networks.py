@@ -32,5 +32,5 @@ def test_small_networks_fit_sixteen_megabytes_in_float16():
     unet, vae = fresh_unet(small_unet(), 0), fresh_vae(small_vae(), 0)
     C.UNet(unet, small_unet()), C.VAE(vae, small_vae())  # strict: every name and shape is right
     parameters = [sum(weight.numel() for weight in state.values()) for state in (unet, vae)]
-    assert [round(count / 1e6, 1) for count in parameters] == [5.4, 1.7]
+    assert [round(count / 1e6, 1) for count in parameters] == [5.7, 1.7]
     assert 2 * sum(parameters) < 16e6

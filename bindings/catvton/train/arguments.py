@@ -32,7 +32,7 @@ def _model(group) -> None:
     group.add_argument("--attention", help="CatVTON attention checkpoint to start from instead of the base's own")
     group.add_argument("--vae", help="the frozen VAE: diffusers folder or file")
     group.add_argument("--scheduler", help="scheduler_config.json or its folder; default SD 1.5's")
-    group.add_argument("--from-scratch", action="store_true", help="a small UNet (5.4 M) with fresh weights; no --base")
+    group.add_argument("--from-scratch", action="store_true", help="a small UNet (5.7 M) with fresh weights; no --base")
     group.add_argument("--train", choices=TRAINED, default="attention", help="what of the UNet; default %(default)s")
 
 
@@ -51,8 +51,9 @@ def _data(group) -> None:
     group.add_argument(
         "--unrelated-garments", action="store_true", help="beside each person another's garment: a base without try-on"
     )
-    group.add_argument("--cache", help="folder for latents (vae: pictures); default OUT/cache")
-    group.add_argument("--no-cache", action="store_true", help="draw, read and encode at every visit")
+    group.add_argument("--pictures", help="folder for drawn or decoded pictures, shared by runs; default: not kept")
+    group.add_argument("--cache", help="folder for latents; default OUT/cache")
+    group.add_argument("--no-cache", action="store_true", help="encode at every visit")
 
 
 def _recipe(group) -> None:
@@ -68,6 +69,7 @@ def _recipe(group) -> None:
     group.add_argument("--dropout", type=float, default=0.1, help="of the garment's condition; default %(default)s")
     group.add_argument("--dream", type=float, nargs="?", const=10.0, help="DREAM, lambda 10 unless given; default off")
     group.add_argument("--snr-gamma", type=float, help="Min-SNR weighting, 5 is usual; default off")
+    group.add_argument("--snr-floor", type=float, help="of Min-SNR, 0.3 for instance: noisy steps count; default off")
     group.add_argument(
         "--region-weights",
         type=float,

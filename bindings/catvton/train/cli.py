@@ -19,7 +19,7 @@ from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
 from .samples import Folder, Several, Source, Unrelated, Wardrobe
-from .shards import Shards
+from .shards import KeptPictures
 from .tryon_task import TryOnOptions, TryOnTask
 from .vae_task import VAETask
 
@@ -46,6 +46,12 @@ def train_from(args: argparse.Namespace) -> int:
         if processes.world > 1 and device.type == "cuda":
             device = torch.device("cuda", processes.local_rank)
         data, held_out = sources(args)
+        if args.pictures:
+            data = KeptPictures(data, args.pictures)
+            data.build(processes.rank, processes.world, not args.quiet and processes.is_first)
+            processes.wait()
+        if args.unrelated_garments:
+            data = Unrelated(data)
         options = _loop_options(args)
         make = _vae_task if args.what == "vae" else _tryon_task
         task: Task = make(args, data, held_out, device, processes, options)
@@ -73,8 +79,7 @@ def sources(args: argparse.Namespace) -> tuple[Source, Source | None]:
         training.append(Folder(name, args.size, "train", on_missing))
         with contextlib.suppress(FileNotFoundError, ValueError):  # no test split: no sheets from here
             held_out = held_out or Folder(name, args.size, "test", on_missing)
-    source = training[0] if len(training) == 1 else Several(tuple(training))
-    return (Unrelated(source) if args.unrelated_garments else source), held_out
+    return (training[0] if len(training) == 1 else Several(tuple(training))), held_out
 
 
 def _loop_options(args: argparse.Namespace) -> LoopOptions:
@@ -120,7 +125,7 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
             dropout=args.dropout,
             bf16=args.bf16,
             recompute=args.recompute,
-            losses=LossOptions(args.dream, args.snr_gamma, tuple(args.region_weights)),
+            losses=LossOptions(args.dream, args.snr_gamma, args.snr_floor, tuple(args.region_weights)),
             export_dtype=torch.float16 if args.half else torch.float32,
         ),
         args.seed,
@@ -138,14 +143,9 @@ def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
             raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")
     config = small_vae()
     vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
-    pictures: Source | Shards = data
-    if not args.no_cache:
-        pictures = Shards(args.cache or Path(args.out) / "cache", f"pictures of {data.key}", len(data), data.sample)
-        pictures.build("pictures", processes.rank, processes.world, not args.quiet and processes.is_first)
-        processes.wait()
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    return VAETask(vae, pictures, data.key, args.size, samples, args.seed, args.bf16, held_out, half)
+    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half)
 
 
 def _is_plain(value) -> bool:

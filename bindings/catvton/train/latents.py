@@ -27,7 +27,7 @@ def encode(vae: C.VAE, sample: Sample, device: torch.device) -> dict[str, torch.
     factor = vae.config.downscale
     encoded = {"mask": mask[:, ::factor, ::factor].contiguous()}
     for number, name in enumerate(PICTURES):
-        encoded[f"{name}.mean"], encoded[f"{name}.std"] = mean[number].cpu(), std[number].cpu()
+        encoded[f"{name}.mean"], encoded[f"{name}.std"] = mean[number].float().cpu(), std[number].float().cpu()
     return encoded
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+LARGEST = 20.0  # weight of a timestep
+
 Predict = Callable[[torch.Tensor], torch.Tensor]  # noisy joined latents -> predicted noise
 
 
@@ -19,6 +21,7 @@ class LossOptions:
 
     dream: float | None = None  # lambda; CatVTON takes 10
     snr_gamma: float | None = None  # Min-SNR weighting (arXiv 2303.09556); 5 is usual
+    snr_floor: float | None = None  # the least that Min-SNR counts a timestep for: see noise_loss
     region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)  # person inside the mask, outside it, garment
 
 
@@ -46,14 +49,19 @@ def rectified(
 def noise_loss(
     predicted: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor, mask: torch.Tensor, options: LossOptions
 ) -> torch.Tensor:
-    """Mean over the batch of each sample's weighted mean square error. mask: {0, 1} at latent size, [B, 1, h, w]."""
+    """Mean over the batch of each sample's weighted mean square error. mask: {0, 1} at latent size, [B, 1, h, w].
+
+    An error in the noise is an error of 1 / snr in the picture, so weights of clamp(snr) / snr weigh the picture's
+    errors by clamp(snr). Min-SNR clamps from above; a floor makes the noisiest timesteps, at which a garment's colour
+    and shape are decided, count as well. LARGEST keeps the last of them from ruling a batch.
+    """
     inside, outside, garment = options.region_weights
     person = mask * inside + (1 - mask) * outside
     weights = torch.cat([person, torch.full_like(person, garment)], 2)  # [B, 1, 2h, w]
     errors = ((predicted.float() - noise).square() * weights).mean((1, 2, 3))  # [B]
-    if options.snr_gamma is not None:
+    if options.snr_gamma is not None or options.snr_floor is not None:
         snr = alpha / (1 - alpha)
-        errors = errors * snr.clamp(max=options.snr_gamma) / snr
+        errors = errors * (snr.clamp(options.snr_floor, options.snr_gamma) / snr).clamp(max=LARGEST)
     return errors.mean()
 
 

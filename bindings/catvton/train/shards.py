@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from ..atomic import replacing, write_json
+from .samples import Sample, Source
 
 Tensors = dict[str, torch.Tensor]
 ITEMS = 256  # in a file
@@ -59,3 +60,23 @@ class Shards:
 
     def _path(self, index: int) -> Path:
         return self.folder / f"items-{index // ITEMS:05d}.safetensors"
+
+
+class KeptPictures:
+    """A `samples.Source` whose samples are drawn or decoded once; runs may share the folder."""
+
+    def __init__(self, source: Source, folder: str | Path):
+        self.source, self.key = source, source.key
+        self.shards = Shards(folder, f"pictures of {source.key}", len(source), source.sample)
+
+    def build(self, rank: int = 0, world: int = 1, progress: bool = True) -> None:
+        self.shards.build("pictures", rank, world, progress)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def sample(self, index: int) -> Sample:
+        return self.shards[index]
+
+    def tryon_case(self, index: int) -> Sample:
+        return self.source.tryon_case(index)

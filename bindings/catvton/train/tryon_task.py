@@ -76,7 +76,7 @@ class TryOnTask:
         }
         self.encoded: Shards | None = None
         if cache is not None:
-            key = f"latents of {data.key} by the VAE {vae_print}"
+            key = f"latents of {data.key} by the VAE {vae_print}" + (" in bfloat16" if options.bf16 else "")
             self.encoded = Shards(cache, key, len(data), self._encode)
             processes = processes or Processes()
             self.encoded.build("latents", processes.rank, processes.world, progress and processes.is_first)
@@ -136,7 +136,8 @@ class TryOnTask:
             self._completed.add(folder)
 
     def _encode(self, index: int) -> dict[str, torch.Tensor]:
-        return encode(self.vae, self.data.sample(index), self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
+            return encode(self.vae, self.data.sample(index), self.device)
 
 
 def fingerprint(tensors: dict[str, torch.Tensor]) -> str:
