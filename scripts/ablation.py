@@ -118,13 +118,15 @@ class Ablation:
         command = [sys.executable, "-m", "catvton.train.cli", *start, "--out", str(folder), "--resume"]
         command += f"--size {height}x{width} --steps {steps} --samples {args.samples} --seed {args.seed}".split()
         command += f"--batch-size {args.batch_size} --threads {args.threads} --device {args.device}".split()
-        command += (
-            f"--save-every {args.save_every} --cache {self.out / 'cache'} --pictures {self.out / 'pictures'}".split()
-        )
-        command += ["--categories", *args.categories]
+        cache = "cache-base" if "--unrelated-garments" in start else "cache"
+        command += ["--cache", str(self.out / cache), "--pictures", str(self.out / "pictures")]
+        command += ["--save-every", str(args.save_every), "--categories", *args.categories]
         command += args.options.split()
         if args.minutes is not None:
-            command += ["--max-minutes", str(max(args.minutes - (time.monotonic() - self.began) / 60, 0))]
+            left = args.minutes - (time.monotonic() - self.began) / 60
+            if left <= 0:
+                raise Stopped(f"time is up before {folder}; run this again to go on")
+            command += ["--max-minutes", str(left)]
         peak = self.watched(command)
         note = folder / "memory.json"
         before = json.loads(note.read_text())["bytes"] if note.is_file() else 0
