@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from catvton import TryOn, weights
 from catvton._native import C
+from catvton.evaluate.run import model_key
 from catvton.train import pack
 from catvton.train.export import save_scheduler, save_unet, save_vae
 
@@ -56,15 +58,24 @@ def test_the_attention_is_in_its_own_file_and_the_base_has_none(run, tiny_unet, 
 
 
 def test_packing_again_replaces_and_scores_are_kept(run, tmp_path):
-    (tmp_path / "scores.json").write_text('{"ssim": 0.75}')
     pack.pack_demo(run, tmp_path / "demo")
+    tryon = TryOn.load(tmp_path / "demo", device="cpu", dtype="float32")
+    numbers = {"pasted_back": {"cases": 2, "ssim": 0.75}, "own_picture": {"cases": 2}}
+    report = {"model": model_key(tryon), "steps": 20, "guidance": 1.5, "unpaired": numbers, "left_out": {}}
+    (tmp_path / "scores.json").write_text(json.dumps(report))
     (tmp_path / "demo" / "stale").touch()
     pack.pack_demo(run, tmp_path / "demo", size=(128, 96), scores=tmp_path / "scores.json")
     assert not (tmp_path / "demo" / "stale").exists()
     assert weights.native_size(weights.find(tmp_path / "demo")) == (128, 96)
-    assert json.loads((tmp_path / "demo" / "training.json").read_text())["scores"] == {"ssim": 0.75}
-    assert '"ssim": 0.75' in (tmp_path / "demo" / "README.md").read_text()
+    assert json.loads((tmp_path / "demo" / "training.json").read_text())["scores"] == report
+    assert re.search(
+        r"20 steps, guidance 1.5(.|\n)*SSIM, 1 is equal +0.75", (tmp_path / "demo" / "README.md").read_text()
+    )
     assert sorted(os.listdir(tmp_path)) == ["demo", "run", "scores.json"]
+    (tmp_path / "scores.json").write_text(json.dumps(report | {"model": "another"}))
+    with pytest.raises(ValueError, match="scores are another model's"):
+        pack.pack_demo(run, tmp_path / "demo", scores=tmp_path / "scores.json")
+    assert weights.native_size(weights.find(tmp_path / "demo")) == (128, 96)
 
 
 @pytest.mark.parametrize("damage", ["overflow", "too large", "no size", "no vae"])

@@ -64,13 +64,12 @@ def evaluate(
     out = Path(out)
     if not 0 <= grid <= len(held_out[0]):
         raise ValueError(f"a grid of {grid} of {len(held_out[0])} cases")
-    weights = {f"vae.{name}": weight for name, weight in model.vae.parameters.items()} | model.unet.parameters
-    model_key = fingerprint(weights)
-    report: dict[str, Any] = {"model": model_key, "steps": steps, "guidance": guidance, "seed": seed}
+    key = model_key(model)
+    report: dict[str, Any] = {"model": key, "steps": steps, "guidance": guidance, "seed": seed}
     report["cases"] = sum(len(cases) for cases in held_out)
     for cases in held_out:
         folder = out / cases.pairing
-        _claim(folder, Settings(model_key, cases.key, steps, guidance, seed))
+        _claim(folder, Settings(key, cases.key, steps, guidance, seed))
         for index in tqdm(range(len(cases)), desc=f"{cases.pairing} try-ons", unit="case", disable=not progress):
             path = _place(folder, index)
             if not path.is_file():
@@ -86,6 +85,12 @@ def evaluate(
         write_sheet([_row(held_out[0], out, index) for index in indices], out / "grid.png")
     write_json(out / "metrics.json", report)
     return report
+
+
+def model_key(model: TryOn) -> str:
+    """Tells models apart by their weights."""
+    weights = {f"vae.{name}": weight for name, weight in model.vae.parameters.items()} | model.unet.parameters
+    return fingerprint(weights)
 
 
 def _numbers(cases: Cases, folder: Path, learned: Learned | None, progress: bool) -> dict[str, Any]:

@@ -39,7 +39,7 @@ into it. Its licence is the code's, Apache-2.0.{scores}
 """
 CARD_SCORES = """
 
-Measured on held-out cases (docs/training.md tells what each number is; all of them are in training.json):
+Measured on held-out cases, {steps} steps, guidance {guidance:g} (docs/training.md tells what each number is):
 
 ```
 {scores}
@@ -59,11 +59,11 @@ def pack_demo(
     """Packs the unet, vae and scheduler in `run`, the folder of a `catvton train --train unet`, into folder `out`.
 
     size: (height, width) the model is for; None: that of the run, from its arguments.json.
-    scores: the metrics.json of a `catvton evaluate`, kept in training.json.
+    scores: the metrics.json of a `catvton evaluate` of this model, packed or in float16; kept in training.json.
     `out` appears, or replaces an older one, only when it is complete and was read back.
 
-    Raises FileNotFoundError and ValueError for a run that is not one, weights that float16 cannot hold, and a model of
-    more than 16 MB.
+    Raises FileNotFoundError and ValueError for a run that is not one, weights that float16 cannot hold, scores of
+    another model, and a model of more than 16 MB.
     """
     run, out = Path(run), Path(out)
     recipe = _read(run / "arguments.json")
@@ -85,6 +85,7 @@ def pack_demo(
     try:
         _write(temporary, unet, vae, weights.load_scheduler(run / "scheduler"), size, found)
         _check_read_back(temporary, unet, vae, size)
+        _check_scores(temporary, found["scores"])
         total = sum(path.stat().st_size for path in temporary.rglob("*") if path.is_file())
         if total > MOST_BYTES:
             raise ValueError(f"{run}: packed, the model takes {total:,} bytes; at most {MOST_BYTES:,} may be shipped")
@@ -109,7 +110,11 @@ def _write(folder: Path, unet: C.UNet, vae: C.VAE, scheduler: C.DDIMConfig, size
     save_vae(vae, folder / "vae", vae.config.scaling_factor, half)
     save_scheduler(scheduler, folder / "scheduler")
     write_json(folder / "training.json", found)
-    shown = CARD_SCORES.format(scores=json.dumps(found["scores"], indent=2)) if found["scores"] else ""
+    shown = ""
+    if scores := found["scores"]:
+        from ..evaluate.report import text
+
+        shown = CARD_SCORES.format(steps=scores["steps"], guidance=scores["guidance"], scores=text(scores))
     counts = {"unet": _count(unet), "vae": _count(vae), "height": size[0], "width": size[1]}
     (folder / "README.md").write_text(CARD.format(**counts, scores=shown), encoding="utf-8")
 
@@ -122,6 +127,14 @@ def _check_read_back(folder: Path, unet: C.UNet, vae: C.VAE, size: tuple[int, in
         for name, weight in written.parameters.items():
             assert torch.equal(read.parameters[name], weight.half().float()), name
     assert weights.native_size(files) == size
+
+
+def _check_scores(folder: Path, scores: dict[str, Any] | None) -> None:
+    from ..evaluate.run import model_key
+    from ..tryon import TryOn
+
+    if scores and scores["model"] != model_key(TryOn.load(folder, device="cpu", dtype="float32")):
+        raise ValueError("the scores are another model's: pack without them, evaluate that, and pack again with them")
 
 
 def _check_float16(parameters: dict[str, torch.Tensor], run: Path) -> None:
