@@ -18,8 +18,6 @@ NODES = [Load, TryOn, Outfit, LabelMap, MaskByCategory, MaskPreview]
 
 
 class CatVTONExtension(ComfyExtension):
-    async def on_load(self) -> None:
-        _comfy.add_model_folder()
-
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        _comfy.add_model_folder()  # not in on_load, which ComfyUI 0.3.75 does not call
         return list(NODES)

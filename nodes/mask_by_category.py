@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from . import _comfy
 from .engine import engine
-from .label_map import maps_of
+from .labels import maps_of
 from .pictures import mask_tensor, masks, one
 from .schema import LABEL_MAPS, MASKS, advanced, label_maps, schema
 from .settings import percent

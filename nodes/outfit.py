@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from . import _comfy
-from .label_map import maps_of
+from .labels import maps_of
 from .model import Model
 from .pictures import masks, one, pictures
 from .schema import CATEGORY, LABEL_MAPS, CatVTONModel, label_maps, schema

@@ -24,7 +24,11 @@ def schema(**known: Any) -> io.Schema:
 
 
 def advanced(widget: io.Input) -> io.Input:
-    """An input that the front end hides until it is asked for: most people never need it."""
+    """An input that the front end hides until it is asked for: most people never need it.
+
+    Optional, so that workflows sent through the API need not name it.
+    """
+    widget.optional = True
     if hasattr(widget, "advanced"):
         widget.advanced = True
     else:  # older ones pass on what they do not know, and the front end has always known this
