@@ -16,7 +16,7 @@ from PIL import Image
 from . import noise as noises
 from . import weights
 from ._native import C
-from .callbacks import OnStep, Tap, counted
+from .callbacks import OnEstimate, OnStep, Poll, Tap, counted
 from .devices import resolve_device, resolve_dtype
 from .images import PictureLike, open_picture, to_uint8
 from .masks.controls import Length
@@ -122,6 +122,8 @@ class TryOn:
         match_colour: bool = False,
         batch_size: int = 1,
         callback: OnStep | None = None,
+        preview: OnEstimate | None = None,
+        poll: Poll | None = None,
         generator: torch.Generator | None = None,
         noise: Iterable[torch.Tensor] | None = None,
         tap: Tap | None = None,
@@ -141,7 +143,9 @@ class TryOn:
         feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
-        stops the run within that step and arrives unchanged. tap: called with name and value of every intermediate.
+        stops the run within that step and arrives unchanged. preview: called before it, with the person's latents as
+        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms; what
+        it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
 
         Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
         """
@@ -156,6 +160,7 @@ class TryOn:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         check_seam(feather, protect)
         source = noises.Source.of(seed, generator, noise, self.device)
+        hooks = {"on_estimate": preview, "poll": poll, "tap": tap}
 
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
@@ -163,7 +168,7 @@ class TryOn:
             on_step = callback and counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))
             finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
-            results += self._try_on(batch, settings, seeds, draw, finish, on_step, tap)
+            results += self._try_on(batch, settings, seeds, draw, finish, hooks | {"on_step": on_step})
         return results[0] if is_single else results
 
     def outfit(
@@ -204,8 +209,7 @@ class TryOn:
         seeds: list[int | None],
         draw: noises.Noise,
         finish: Callable[..., Image.Image] | None,
-        on_step: OnStep | None,
-        tap: Tap | None,
+        hooks: dict[str, Callable[..., Any] | None],
     ) -> list[Result]:
         persons = [open_picture(pair.person, "person") for pair in batch]
         masks = [
@@ -233,8 +237,7 @@ class TryOn:
                 guidance=settings.guidance,
                 eta=settings.eta,
                 noise=draw,
-                on_step=on_step,
-                tap=tap,
+                **hooks,
             )
             pictures = pictures.cpu().numpy()  # [B, H, W, 3]
         seconds = (time.perf_counter() - began) / len(batch)
