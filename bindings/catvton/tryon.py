@@ -144,8 +144,8 @@ class TryOn:
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
         stops the run within that step and arrives unchanged. preview: called before it, with the person's latents as
-        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms; what
-        it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
+        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms;
+        what it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
 
         Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
         """

@@ -138,15 +138,21 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
 
 
 def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
-    for name in ("base", "vae", "attention", "from_scratch"):
+    for name in ("base", "attention", "from_scratch"):
         if getattr(args, name):
             option = "--" + name.replace("_", "-")
             raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")
-    config = small_vae()
-    vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
+    if args.decoder_only != (args.vae is not None):
+        raise ValueError("--decoder-only trains the decoder of the VAE that --vae names: give both, or neither")
+    if args.decoder_only:
+        vae = weights.load_vae(args.vae, dtype="float32", device=device)
+        vae = C.VAE({name: weight.clone() for name, weight in vae.parameters.items()}, vae.config)  # not file maps
+    else:
+        config = small_vae()
+        vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half)
+    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, args.decoder_only)
 
 
 def _is_plain(value) -> bool:
