@@ -1,0 +1,42 @@
+#include "ops/add_and_norm/add_and_norm.h"
+
+#include "ops/add_and_norm/add_and_norm_kernel.h"
+#include "ops/kernels.h"
+#include "ops/registry.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/parallel.h"
+
+namespace catvton::ops {
+namespace {
+
+const Registration registration("add_and_norm", [](const Tensor& like) -> std::string {
+  return suits_avx512(like) ? "avx512" : "aten::layer_norm";
+});
+
+}  // namespace
+
+std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+#ifdef CATVTON_AVX512
+  const int64_t columns = first.weight.size(0);
+  if (suits_avx512(h) && h.is_contiguous() && h.numel() > 0 && columns <= kernels::longest_row) {
+    Tensor sum = torch::stable::empty_like(h), normalised = torch::stable::empty_like(h);
+    auto exact = [](const Tensor& t) { return contiguous(to(t, ScalarType::Float)); };
+    const Tensor w1 = exact(first.weight), b1 = exact(first.bias), w2 = exact(second.weight), b2 = exact(second.bias);
+    const kernels::AffineFactors one{w1.const_data_ptr<float>(), b1.const_data_ptr<float>()};
+    const kernels::AffineFactors two{w2.const_data_ptr<float>(), b2.const_data_ptr<float>()};
+    const bool is_bfloat16 = h.scalar_type() == ScalarType::BFloat16;
+    const int64_t row = columns * (is_bfloat16 ? 2 : 4);
+    const char* from = static_cast<const char*>(h.data_ptr());
+    char *into_sum = static_cast<char*>(sum.data_ptr()), *into = static_cast<char*>(normalised.data_ptr());
+    torch_stable::parallel_for(0, h.numel() / columns, 16, [&](int64_t begin, int64_t end) {
+      kernels::add_and_norm_avx512(from + begin * row, into_sum + begin * row, into + begin * row, is_bfloat16,
+                                   end - begin, columns, one, two, static_cast<float>(eps));
+    });
+    return {sum, normalised};
+  }
+#endif
+  const Tensor sum = add(h, layer_norm(h, first.weight, first.bias, eps));
+  return {sum, layer_norm(sum, second.weight, second.bias, eps)};
+}
+
+}  // namespace catvton::ops
