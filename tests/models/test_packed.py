@@ -5,7 +5,7 @@ import torch
 
 from catvton import weights
 from catvton._native import C
-from support import diffusers_unet, diffusers_vae, error, run_unet, unet_config, unet_weights, vae_config
+from support import diffusers_unet, diffusers_vae, error, native_unet, native_vae, run_unet, unet_config, unet_weights
 
 DTYPES = (torch.float32, torch.bfloat16)
 SIZES = [(14, 9), (16, 12), (7, 5)]  # of latents; odd ones do not halve evenly
@@ -20,10 +20,7 @@ WIDE = {
 
 def packed(model):
     """The native model with the weights of a diffusers one, packed; skips where this machine cannot."""
-    if hasattr(model, "encoder"):
-        made = C.VAE(model.state_dict(), vae_config(model), pack=True)
-    else:
-        made = C.UNet(unet_weights(model), unet_config(model), pack=True)
+    made = native_vae(model, pack=True) if hasattr(model, "encoder") else native_unet(model, pack=True)
     if not made.packed:
         pytest.skip("no packed weights here: torch without oneDNN, or a processor without AVX-512")
     return made

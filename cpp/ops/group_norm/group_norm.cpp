@@ -7,15 +7,12 @@
 #include "ops/group_norm/group_norm_kernel.h"
 #include "ops/kernels.h"
 #include "ops/registry.h"
+#include "ops/selfcheck.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/parallel.h"
 
 namespace catvton::ops {
 namespace {
-
-const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
-  return suits_avx512(like) ? "avx512" : "aten::group_norm";
-});
 
 constexpr int64_t pixels_at_once = 128;  // of one thread: results do not depend on the number of threads
 
@@ -26,11 +23,18 @@ std::vector<float> numbers(const Tensor& t) {
   return {first, first + exact.numel()};
 }
 
+Tensor by_aten(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+               double eps, bool silu) {
+  const Tensor shifted = shift ? add(x, reshape(*shift, {x.size(0), x.size(1), 1, 1})) : x;
+  const Tensor normalised = group_norm(shifted, groups, weight, bias, eps);
+  return silu ? ops::silu(normalised) : normalised;
+}
+
+#ifdef CATVTON_AVX512
+
 struct PerChannel {
   std::vector<float> scale, offset;  // [B * C]
 };
-
-#ifdef CATVTON_AVX512
 
 // group_norm(x + shift) as x * scale + offset. Channels' sums are put together to groups' mean and variance in double.
 PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight,
@@ -83,7 +87,7 @@ PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t grou
   return result;
 }
 
-Tensor by_kernel(const Tensor& x, const PerChannel& factors, bool silu) {
+Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
   const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
   const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
@@ -101,7 +105,28 @@ Tensor by_kernel(const Tensor& x, const PerChannel& factors, bool silu) {
   return y;
 }
 
+Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+                 double eps, bool silu) {
+  return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
+}
+
+// x as [B, H, W, C], shift, weight, bias
+template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
+Tensor checked(const std::vector<Tensor>& in) {
+  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
+}
+
+const SelfCheck self_check{
+    "fused_group_norm", "avx512", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
+
 #endif
+
+const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(like)) return verdict(self_check, like, "aten::group_norm");
+#endif
+  return "aten::group_norm";
+});
 
 }  // namespace
 
@@ -109,13 +134,11 @@ Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tenso
                         double eps, bool silu) {
   const auto& [x, shift] = input;
 #ifdef CATVTON_AVX512
-  if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0) {
-    return by_kernel(x, statistics(x, shift, groups, weight, bias, eps), silu);
+  if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0 && trusted(self_check, x)) {
+    return by_kernel(x, shift, groups, weight, bias, eps, silu);
   }
 #endif
-  const Tensor shifted = shift ? add(x, reshape(*shift, {x.size(0), x.size(1), 1, 1})) : x;
-  const Tensor normalised = group_norm(shifted, groups, weight, bias, eps);
-  return silu ? ops::silu(normalised) : normalised;
+  return by_aten(x, shift, groups, weight, bias, eps, silu);
 }
 
 }  // namespace catvton::ops
