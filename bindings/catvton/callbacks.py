@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 OnStep = Callable[[int, int, torch.Tensor], Any]  # steps done, steps in all, joined latents
+OnEstimate = Callable[[torch.Tensor], Any]  # persons' latents as they are expected to become, [B, 4, h, w]
+Poll = Callable[[], Any]
 Tap = Callable[[str, torch.Tensor], Any]  # name and value of an intermediate
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from PIL import Image
 from . import noise as noises
 from . import weights
 from ._native import C
-from .callbacks import OnStep, Tap, counted
+from .callbacks import OnEstimate, OnStep, Poll, Tap, counted
 from .devices import resolve_device, resolve_dtype
 from .images import PictureLike, open_picture, to_uint8
 from .masks.controls import Length
@@ -41,6 +41,7 @@ class TryOn:
     unet: Any  # C.UNet
     vae: Any  # C.VAE
     scheduler: Any  # C.DDIMConfig
+    native_size: tuple[int, int] = weights.PUBLISHED_SIZE  # (height, width) that it was trained for
 
     @classmethod
     def load(
@@ -58,7 +59,8 @@ class TryOn:
     ) -> TryOn:
         """The model in `folder`, or of files named one by one; what is named wins over what the folder holds.
 
-        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows.
+        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows; or "demo", the
+            small model that comes with the package (a folder of that name is "./demo").
         unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
         attention: CatVTON's trained self-attention. Only a base named by unet= may go without: it keeps its own.
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
@@ -75,6 +77,7 @@ class TryOn:
             unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind, pack=True),
             vae=weights.load_vae(files.vae, dtype=dtype, device=device, pack=True),
             scheduler=weights.load_scheduler(files.scheduler),
+            native_size=weights.native_size(files),
         )
         C.is_masked(model.unet.config, model.vae.config)  # a base of neither kind is refused here, not at first use
         return model
@@ -99,7 +102,7 @@ class TryOn:
         if (device, dtype) == (self.device, self.dtype):
             return self
         unet, vae = (weights.to(model, dtype, device, pack=True) for model in (self.unet, self.vae))
-        return TryOn(unet, vae, self.scheduler)
+        return replace(self, unet=unet, vae=vae)
 
     def __call__(
         self,
@@ -111,8 +114,8 @@ class TryOn:
         guidance: float = 2.5,
         eta: float = 1.0,
         seed: int | None = None,
-        height: int = 1024,
-        width: int = 768,
+        height: int | None = None,
+        width: int | None = None,
         fit: Fit = "pad",
         paste_back: bool = True,
         feather: Length | None = None,
@@ -120,6 +123,8 @@ class TryOn:
         match_colour: bool = False,
         batch_size: int = 1,
         callback: OnStep | None = None,
+        preview: OnEstimate | None = None,
+        poll: Poll | None = None,
         generator: torch.Generator | None = None,
         noise: Iterable[torch.Tensor] | None = None,
         tap: Tap | None = None,
@@ -133,15 +138,20 @@ class TryOn:
         evaluated with, 0 is deterministic after the first noise.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
-        height, width: at which the model works, multiples of 8. fit: how pictures reach that size (`Placement.of`).
+        height, width: at which the model works, multiples of 8; None: its `native_size`. fit: how pictures reach that
+        size (`Placement.of`).
         paste_back: the result goes back into the original picture, at its size, and outside the mask nothing changes.
         feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
-        stops the run within that step and arrives unchanged. tap: called with name and value of every intermediate.
+        stops the run within that step and arrives unchanged. preview: called before it, with the person's latents as
+        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms; what
+        it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
 
         Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
         """
+        native_height, native_width = self.native_size
+        height, width = native_height if height is None else height, native_width if width is None else width
         settings = Settings(steps, guidance, eta, height, width, fit)
         C.ddim_steps(self.scheduler, steps, eta)  # refuses steps and eta before any work
         pairs, is_single = pairs_of(person, garment, mask)
@@ -151,6 +161,7 @@ class TryOn:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         check_seam(feather, protect)
         source = noises.Source.of(seed, generator, noise, self.device)
+        hooks = {"on_estimate": preview, "poll": poll, "tap": tap}
 
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
@@ -158,7 +169,7 @@ class TryOn:
             on_step = callback and counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))
             finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
-            results += self._try_on(batch, settings, seeds, draw, finish, on_step, tap)
+            results += self._try_on(batch, settings, seeds, draw, finish, hooks | {"on_step": on_step})
         return results[0] if is_single else results
 
     def outfit(
@@ -199,8 +210,7 @@ class TryOn:
         seeds: list[int | None],
         draw: noises.Noise,
         finish: Callable[..., Image.Image] | None,
-        on_step: OnStep | None,
-        tap: Tap | None,
+        hooks: dict[str, Callable[..., Any] | None],
     ) -> list[Result]:
         persons = [open_picture(pair.person, "person") for pair in batch]
         masks = [
@@ -228,8 +238,7 @@ class TryOn:
                 guidance=settings.guidance,
                 eta=settings.eta,
                 noise=draw,
-                on_step=on_step,
-                tap=tap,
+                **hooks,
             )
             pictures = pictures.cpu().numpy()  # [B, H, W, 3]
         seconds = (time.perf_counter() - began) / len(batch)

@@ -1,10 +1,11 @@
 // A named tap for every intermediate tensor: tests and notebooks read what the engine computes without a special build.
-// Off (the default), a tap costs one look at a thread-local pointer.
+// Off (the default), a tap costs one look at a thread-local pointer. It is also where a run may stop (nn/poll.h).
 #pragma once
 
 #include <functional>
 #include <string>
 
+#include "nn/poll.h"
 #include "torch_stable/call.h"
 
 namespace catvton::tap {
@@ -18,11 +19,13 @@ inline thread_local const Sink* current = nullptr;
 inline bool on() { return detail::current != nullptr; }
 
 inline void record(const std::string& name, const Tensor& value) {
+  poll::look();
   if (on()) (*detail::current)(name, value);
 }
 
 // record("step.000", "unet_in", x): the name is put together only where somebody listens.
 inline void record(const std::string& prefix, const char* name, const Tensor& value) {
+  poll::look();
   if (on()) (*detail::current)(prefix + "." + name, value);
 }
 

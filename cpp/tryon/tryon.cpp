@@ -47,7 +47,8 @@ Tensor encode(const models::VAE& vae, const Tensor& images, const Noise& noise, 
 }
 
 Tensor denoise(const models::UNet& unet, const Conditioning& conditioning, const Options& options,
-               const std::vector<sampling::DDIMStep>& steps, const Noise& noise, const OnStep& on_step) {
+               const std::vector<sampling::DDIMStep>& steps, const Noise& noise, const OnStep& on_step,
+               const OnEstimate& on_estimate) {
   const bool guided = sampling::guided(options.guidance);
   const ScalarType dtype = unet.conv_in.weight.scalar_type();
   Tensor latents = noise(shape_of(conditioning.condition));  // DDIM's initial sigma is 1
@@ -68,6 +69,7 @@ Tensor denoise(const models::UNet& unet, const Conditioning& conditioning, const
     const OptionalTensor variance = options.eta > 0 ? OptionalTensor{noise(shape_of(latents))} : std::nullopt;
     latents = steps[i].prev_sample(eps, x0, variance);
     tap::record(tap_name, "prev_sample", latents);
+    if (on_estimate) on_estimate(person_half(conditioning.kind, x0));
     if (on_step) on_step(static_cast<int64_t>(i) + 1, options.steps, latents);
   }
   return latents;
@@ -90,7 +92,7 @@ Tensor decode(const models::VAE& vae, const Tensor& latents) {
 }  // namespace
 
 Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& inputs, const Options& options,
-           const Noise& noise, const OnStep& on_step) {
+           const Noise& noise, const OnStep& on_step, const OnEstimate& on_estimate) {
   const Kind kind = kind_of(unet.config, vae.config);
   check(inputs, options, kind, vae);
   const auto steps = sampling::ddim_steps(options.scheduler, options.steps, options.eta);  // refuses before any work
@@ -105,7 +107,7 @@ Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& input
   const Tensor person_latents = encode(vae, person, draw, "vae.masked_person");
   const Tensor garment_latents = encode(vae, inputs.garment, draw, "vae.cloth");
   const Conditioning conditioning = join(kind, person_latents, garment_latents, inputs.mask);
-  const Tensor latents = denoise(unet, conditioning, options, steps, draw, on_step);
+  const Tensor latents = denoise(unet, conditioning, options, steps, draw, on_step, on_estimate);
   return decode(vae, person_half(kind, latents));
 }
 

@@ -31,8 +31,11 @@ using Noise = std::function<Tensor(const Ints& shape)>;
 // After each step: steps done, steps in all, the joined latents, float32. May throw to stop.
 using OnStep = std::function<void(int64_t step, int64_t total, const Tensor& latents)>;
 
+// Before each of those: the person's latents as they are expected to become, scaled, float32 [B, latent_channels, h, w].
+using OnEstimate = std::function<void(const Tensor& estimate)>;
+
 // -> float32 [B, H, W, 3] in [0, 1]
 Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& inputs, const Options& options,
-           const Noise& noise, const OnStep& on_step);
+           const Noise& noise, const OnStep& on_step, const OnEstimate& on_estimate = {});
 
 }  // namespace catvton::tryon

@@ -387,3 +387,21 @@ def test_a_text_to_image_base_is_refused(folder, tmp_path):
 def test_a_folder_without_a_model(tmp_path):
     with pytest.raises(FileNotFoundError, match=str(tmp_path)):
         catvton.TryOn.load(tmp_path, device="cpu")
+
+
+def test_poll_and_preview_reach_the_engine(tryon, pictures):
+    polled, previews, steps = [], [], []
+    tryon(
+        pictures / "person.png",
+        pictures / "garment.jpg",
+        pictures / "mask.png",
+        steps=2,
+        height=64,
+        width=48,
+        poll=lambda: polled.append(len(steps)),
+        preview=lambda latents: previews.append((len(steps), tuple(latents.shape))),
+        callback=lambda step, *_: steps.append(step),
+    )
+    assert polled[0] == 0
+    downscale = tryon.vae.config.downscale
+    assert previews == [(done, (1, 4, 64 // downscale, 48 // downscale)) for done in (0, 1)]

@@ -9,12 +9,12 @@ import torch
 from catvton import weights
 from catvton.train.cli import main
 from catvton.train.samples import Wardrobe, to_model_range
-from catvton.train.vae_task import GRADIENT, KL, L2, VAETask, ceiling, vae_loss
+from catvton.train.vae_task import COLOUR, GRADIENT, KL, L2, VAETask, ceiling, vae_loss
 
 
 def test_loss_is_what_its_parts_are_by_themselves():
     torch.manual_seed(0)
-    decoded, pictures = torch.randn(2, 3, 8, 6), torch.randn(2, 3, 8, 6)
+    decoded, pictures = torch.randn(2, 3, 16, 8), torch.randn(2, 3, 16, 8)
     mean, std = torch.randn(2, 4, 2, 3), torch.rand(2, 4, 2, 3) + 0.1
     normal = torch.distributions.Normal
     divergence = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0)).mean()
@@ -24,7 +24,12 @@ def test_loss_is_what_its_parts_are_by_themselves():
 
     edges = [torch.nn.functional.l1_loss(gradient(decoded, dim), gradient(pictures, dim)) for dim in (2, 3)]
     want = torch.nn.functional.l1_loss(decoded, pictures) + L2 * torch.nn.functional.mse_loss(decoded, pictures)
-    want = want + GRADIENT * (edges[0] + edges[1]) / 2 + KL * divergence
+    smaller = [picture.unflatten(2, (2, 8)).mean((3, 4)) for picture in (decoded, pictures)]
+    red, green, blue = (smaller[0] - smaller[1]).unbind(1)
+    axes = [(red + green + blue) / 3, red - green, (red + green) / 2 - blue]
+    colour = sum(weight * axis.abs().mean() for weight, axis in zip(COLOUR, axes, strict=True)) / 3 + KL * divergence
+    torch.testing.assert_close(vae_loss(decoded, pictures, mean, std, colour_alone=True), colour)
+    want = want + GRADIENT * (edges[0] + edges[1]) / 2 + colour
     torch.testing.assert_close(vae_loss(decoded, pictures, mean, std), want)
 
 

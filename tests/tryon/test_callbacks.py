@@ -219,3 +219,75 @@ def test_two_threads_get_what_each_gets_alone(models):
         thread.join()
     for seed in seeds:
         assert_close(together[seed], alone[seed], 1e-6)
+
+
+def test_an_exception_of_a_poll_arrives_unchanged_before_the_first_step(models):
+    thrown, steps = Cancelled(), []
+
+    def cancel():
+        raise thrown
+
+    with pytest.raises(Cancelled) as raised:
+        run(models, poll=cancel, on_step=lambda *args: steps.append(args))
+    assert raised.value is thrown
+    assert not steps
+
+
+def test_a_poll_is_asked_within_steps_and_within_the_vae(models):
+    asked_after, place = set(), ["start"]
+
+    def at(name, value):
+        place[0] = name
+
+    run(models, steps=2, tap=at, poll=lambda: asked_after.add(place[0]), poll_seconds=0)
+    for network in ("layer.vae.encoder.", "layer.unet.down_blocks.", "layer.unet.up_blocks.", "layer.vae.decoder."):
+        assert sum(name.startswith(network) for name in asked_after) > 2, f"{network} in {sorted(asked_after)}"
+
+
+def test_a_poll_stops_in_the_decoder(models):
+    thrown, steps, place = Cancelled(), [], [""]
+
+    def at(name, value):
+        place[0] = name
+
+    def cancel():
+        if place[0].startswith("layer.vae.decoder."):
+            raise thrown
+
+    with pytest.raises(Cancelled) as raised:
+        run(models, steps=2, tap=at, poll=cancel, poll_seconds=0, on_step=lambda step, *_: steps.append(step))
+    assert raised.value is thrown
+    assert steps == [1, 2]
+
+
+def test_a_poll_waits_for_its_time(models):
+    asked = []
+    run(models, poll=lambda: asked.append(None), poll_seconds=3600)
+    assert len(asked) == 1
+
+
+def test_a_poll_ends_with_its_run(models):
+    asked = []
+    run(models, poll=lambda: asked.append(None), poll_seconds=0)
+    count = len(asked)
+    run(models)
+    models[1].decode(torch.zeros(1, 4, 4, 4))
+    assert len(asked) == count
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_the_estimate_is_the_persons_half_of_each_steps_x0(models, guidance):
+    estimates, taps = [], {}
+    run(
+        models,
+        batch=2,
+        guidance=guidance,
+        noise=torch.randn,
+        tap=taps.__setitem__,
+        on_estimate=lambda latents: estimates.append(latents),
+    )
+    assert len(estimates) == 3
+    for step, estimate in enumerate(estimates):
+        joined = taps[f"step.{step:03d}.pred_x0"]
+        assert estimate.shape == (2, 4, joined.shape[2] // 2, joined.shape[3])
+        assert torch.equal(estimate, joined[:, :, : joined.shape[2] // 2])

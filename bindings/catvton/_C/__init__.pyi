@@ -277,7 +277,13 @@ def tryon(
     noise: collections.abc.Callable[[list[int]], torch.Tensor],
     on_step: collections.abc.Callable[[int, int, torch.Tensor], None] | None = None,
     tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
-) -> torch.Tensor: ...
+    on_estimate: collections.abc.Callable[[torch.Tensor], None] | None = None,
+    poll: collections.abc.Callable[[], None] | None = None,
+    poll_seconds: float = 0.05,
+) -> torch.Tensor:
+    """
+    poll: called between layers, no more often than every poll_seconds.
+    """
 
 __built_with_torch__: str = "2.14.1"
 __version__: str = "0.1.0"

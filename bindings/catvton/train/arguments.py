@@ -6,6 +6,7 @@ import argparse
 
 from ..data.cli import size
 from .networks import TRAINED
+from .optimizers import OPTIMIZERS
 
 DESCRIPTION = """\
 Trains on the engine's own forward. `catvton train` trains a UNet for try-on: CatVTON's self-attention on a frozen base
@@ -48,6 +49,9 @@ def _data(group) -> None:
     group.add_argument("--data-seed", type=int, default=0, help="of the wardrobe; default %(default)s")
     group.add_argument("--categories", nargs="+", default=["upper"], help="of the wardrobe; default upper")
     group.add_argument("--skip-missing", action="store_true", help="leave out pairs of which a file is missing")
+    group.add_argument(
+        "--unrelated-garments", action="store_true", help="beside each person another's garment: a base without try-on"
+    )
     group.add_argument("--pictures", help="folder for drawn or decoded pictures, shared by runs; default: not kept")
     group.add_argument("--cache", help="folder for latents; default OUT/cache")
     group.add_argument("--no-cache", action="store_true", help="encode at every visit")
@@ -57,6 +61,7 @@ def _recipe(group) -> None:
     group.add_argument("--steps", type=int, required=True)
     group.add_argument("--batch-size", type=int, default=8, help="of one pass of one process; default %(default)s")
     group.add_argument("--accumulate", type=int, default=1, help="passes a step; default %(default)s")
+    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw", help="default %(default)s")
     group.add_argument("--learning-rate", type=float, help="default 1e-5 (vae, --from-scratch: 5e-4)")
     group.add_argument("--schedule", choices=("constant", "cosine"), default="constant", help="default %(default)s")
     group.add_argument("--warmup", type=int, default=0, help="steps; default %(default)s")

@@ -18,6 +18,7 @@ from ..atomic import replacing
 from . import checkpoint as checkpoints
 from .distributed import Processes
 from .ema import EMA
+from .optimizers import make_optimizer
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -27,6 +28,7 @@ class LoopOptions:
     steps: int
     batch_size: int = 1  # of one process and one pass; a step sees batch_size * accumulate * processes samples
     accumulate: int = 1
+    optimizer: str = "adamw"  # or "muon"
     learning_rate: float = 1e-5
     schedule: str = "constant"  # or "cosine", to zero at the last step
     warmup: int = 0  # steps
@@ -91,8 +93,8 @@ class _Run:
         self.task, self.options, self.upkeep, self.processes = task, options, upkeep, processes
         self.folder = upkeep.out / "checkpoints"
         self.leaves = list(task.weights.values())
-        self.optimizer = torch.optim.AdamW(
-            self.leaves, options.learning_rate, betas=options.betas, weight_decay=options.weight_decay
+        self.optimizer = make_optimizer(
+            options.optimizer, self.leaves, options.learning_rate, options.betas, options.weight_decay
         )
         self.ema = EMA(task.weights, options.ema) if options.ema is not None else None
         self.course = {**asdict(options), **task.course, "processes": processes.world}

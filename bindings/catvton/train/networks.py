@@ -18,6 +18,10 @@ Weights = dict[str, torch.Tensor]
 TRAINED = ("attention", "transformer", "unet")
 RESIDUAL_ENDS = (".conv2.weight", ".proj_out.weight", ".to_out.0.weight", ".net.2.weight")  # of residual branches
 RESIDUAL_GAIN = 0.1
+# Brightness, red against green, yellow against blue: pictures vary three times more along the first, so that an
+# autoencoder sees no other for thousands of steps. The VAE starts with the others amplified.
+OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))
+CHROMA_GAIN = 4.0
 FIRST_LOG_VARIANCE = -6.0  # of the VAE's posterior: little noise until it has learnt to see
 
 
@@ -65,6 +69,11 @@ def fresh_unet(config: C.UNetConfig, seed: int) -> Weights:
 
 def fresh_vae(config: C.VAEConfig, seed: int) -> Weights:
     weights = _fresh(C.VAE.shapes(config), seed)
+    axes = torch.diag(torch.tensor([1.0, CHROMA_GAIN, CHROMA_GAIN])) @ torch.tensor(OPPONENT)  # [axis, rgb]
+    weights["encoder.conv_in.weight"] = torch.einsum("oahw,ac->ochw", weights["encoder.conv_in.weight"], axes)
+    weights["decoder.conv_out.weight"] = torch.einsum(
+        "ca,aihw->cihw", torch.linalg.inv(axes), weights["decoder.conv_out.weight"]
+    )
     last = "quant_conv" if config.use_quant_conv else "encoder.conv_out"
     weights[f"{last}.bias"][config.latent_channels :] = FIRST_LOG_VARIANCE
     weights[f"{last}.weight"][config.latent_channels :] *= RESIDUAL_GAIN
