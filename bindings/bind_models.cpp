@@ -114,6 +114,14 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
       .def_property_readonly("parameters", &plain<Model>, "Weights by name. A packed model writes them out anew.")
       .def_property_readonly("packed", [](const Loaded<Model>& self) { return !self.packed.empty(); })
       .def_property_readonly(
+          "weight_bytes",
+          [](const Loaded<Model>& self) {
+            int64_t bytes = 0;
+            for (const auto& [name, tensor] : self.parameters) bytes += tensor.numel() * tensor.element_size();
+            return bytes;
+          },
+          "Of all weights, plain.")
+      .def_property_readonly(
           "like",
           [](const Loaded<Model>& self) {
             const Tensor& any = self.parameters.begin()->second;

@@ -175,6 +175,11 @@ class UNet:
         """
         Weights by name. A packed model writes them out anew.
         """
+    @property
+    def weight_bytes(self) -> int:
+        """
+        Of all weights, plain.
+        """
 
 class VAE:
     @staticmethod
@@ -214,6 +219,11 @@ class VAE:
     def parameters(self) -> dict[str, torch.Tensor]:
         """
         Weights by name. A packed model writes them out anew.
+        """
+    @property
+    def weight_bytes(self) -> int:
+        """
+        Of all weights, plain.
         """
 
 class DDIMConfig:
