@@ -74,8 +74,8 @@ class TryOn:
         dtype = resolve_dtype(dtype, device)
         files = weights.find(folder, unet=unet, vae=vae, attention=attention, scheduler=scheduler, variant=variant)
         model = cls(
-            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind),
-            vae=weights.load_vae(files.vae, dtype=dtype, device=device),
+            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind, pack=True),
+            vae=weights.load_vae(files.vae, dtype=dtype, device=device, pack=True),
             scheduler=weights.load_scheduler(files.scheduler),
             native_size=weights.native_size(files),
         )
@@ -89,11 +89,11 @@ class TryOn:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.parameters["conv_in.weight"].device
+        return self.unet.like.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.unet.parameters["conv_in.weight"].dtype
+        return self.unet.like.dtype
 
     def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> TryOn:
         """The same model on another device or in another dtype; itself where nothing changes."""
@@ -101,7 +101,8 @@ class TryOn:
         dtype = self.dtype if dtype is None else resolve_dtype(dtype, device)
         if (device, dtype) == (self.device, self.dtype):
             return self
-        return replace(self, unet=weights.to(self.unet, dtype, device), vae=weights.to(self.vae, dtype, device))
+        unet, vae = (weights.to(model, dtype, device, pack=True) for model in (self.unet, self.vae))
+        return replace(self, unet=unet, vae=vae)
 
     def __call__(
         self,
