@@ -46,8 +46,9 @@ demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hou
 build: $(BUILT)  ## compile, and install the wheel into .venv
 
 .PHONY: test
-test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and the binary on the oldest torch
+test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch that built it, and the binary on the oldest torch
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0
+	-$(PYTHON) scripts/comfyui_environment.py  # where it cannot be made, the tests that need it skip
 	$(PYTHON) -m pytest
 
 .PHONY: test-abi
@@ -85,7 +86,7 @@ wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for
 
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too
-	rm -rf build .venv .venv-abi
+	rm -rf build dist .venv .venv-abi .venv-comfy
 
 # ---- the steps -------------------------------------------------------------------------------------------------------
 
