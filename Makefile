@@ -31,8 +31,12 @@ help:  ## list the targets
 	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
+demo: build  ## the built-in small model tries garments on: one picture, the time and the memory
 	$(PYTHON) scripts/demo.py
+
+.PHONY: demo-full
+demo-full: build  ## one try-on at full size with made-up weights: the time and the memory of the real thing
+	$(PYTHON) scripts/demo_full.py
 
 .PHONY: demo-model
 demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on
@@ -42,8 +46,9 @@ demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hou
 build: $(BUILT)  ## compile, and install the wheel into .venv
 
 .PHONY: test
-test: build $(STAMPS)/test-tools  ## every test on the torch that built it, and the binary on the oldest torch
+test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch that built it, and the binary on the oldest torch
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0
+	-$(PYTHON) scripts/comfyui_environment.py  # where it cannot be made, the tests that need it skip
 	$(PYTHON) -m pytest
 
 .PHONY: test-abi
@@ -81,7 +86,7 @@ wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for
 
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too
-	rm -rf build .venv .venv-abi
+	rm -rf build dist .venv .venv-abi .venv-comfy
 
 # ---- the steps -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@
 #include "models/vae/vae.h"
 #include "nn/tap.h"
 #include "tensor_caster.h"
+#include "torch_stable/onednn.h"
+#include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
 namespace py = pybind11;
@@ -15,7 +17,17 @@ template <class Model, class Config>
 Loaded<Model> load(weights::StateDict& state, const Config& config, const char* label) {
   Model model(weights::Scope(state, label), config);
   state.check_all_used();
-  return {std::move(model), state.taken()};
+  return {std::move(model), state.taken(), state.packed()};
+}
+
+// Plain weights by name: packed ones are written out anew.
+template <class Model>
+weights::Tensors plain(const Loaded<Model>& loaded) {
+  weights::Tensors parameters = loaded.parameters;
+  for (const auto& [name, shape] : loaded.packed) {
+    parameters[name] = ops::reshape(onednn::unpack(parameters[name]), shape);
+  }
+  return parameters;
 }
 
 using UNetClass = py::class_<Loaded<models::UNet>, std::shared_ptr<Loaded<models::UNet>>>;
@@ -70,11 +82,17 @@ void bind_unet_stages(UNetClass& unet) {
 template <class Model, class Config>
 auto bind_model(py::module_& m, const char* name, const char* label) {
   return py::class_<Loaded<Model>, std::shared_ptr<Loaded<Model>>>(m, name)
-      .def(py::init([label](weights::Tensors state, const Config& config) {
-             weights::StateDict dict(std::move(state));
+      .def(py::init([label](py::typing::Dict<py::str, Tensor> state, const Config& config, bool pack) {
+             auto tensors = py::cast<weights::Tensors>(state);
+             if (pack) state.clear();
+             auto dict =
+                 pack ? weights::StateDict::packing(std::move(tensors)) : weights::StateDict(std::move(tensors));
+             py::gil_scoped_release no_gil;
              return load<Model>(dict, config, label);
            }),
-           py::arg("state"), py::arg("config"))
+           py::arg("state"), py::arg("config"), py::arg("pack") = false,
+           "pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it\n"
+           "has such, and `state` is emptied: plain and packed weights need not both fit in memory.")
       .def_static(
           "blank",
           [label](const Config& config, const Tensor& like) {
@@ -93,7 +111,23 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
           },
           py::arg("config"), "Name and shape of every weight that the model needs.")
       .def_property_readonly("config", [](const Loaded<Model>& self) { return self.model.config; })
-      .def_property_readonly("parameters", [](const Loaded<Model>& self) { return self.parameters; });
+      .def_property_readonly("parameters", &plain<Model>, "Weights by name. A packed model writes them out anew.")
+      .def_property_readonly("packed", [](const Loaded<Model>& self) { return !self.packed.empty(); })
+      .def_property_readonly(
+          "weight_bytes",
+          [](const Loaded<Model>& self) {
+            int64_t bytes = 0;
+            for (const auto& [name, tensor] : self.parameters) bytes += tensor.numel() * tensor.element_size();
+            return bytes;
+          },
+          "Of all weights, plain.")
+      .def_property_readonly(
+          "like",
+          [](const Loaded<Model>& self) {
+            const Tensor& any = self.parameters.begin()->second;
+            return torch::stable::empty(Ints{0}, any.scalar_type(), std::nullopt, any.device());
+          },
+          "An empty tensor of the weights' dtype on their device.");
 }
 
 void bind_models(py::module_& m) {

@@ -1,6 +1,9 @@
 // _C.ops: every wrapped ATen operator by itself, so that a test can hold each against torch's own.
 #include "bindings.h"
+#include "ops/add_and_norm/add_and_norm.h"
 #include "ops/attention/attention.h"
+#include "ops/geglu/geglu.h"
+#include "ops/group_norm/group_norm.h"
 #include "ops/registry.h"
 #include "tensor_caster.h"
 #include "torch_stable/ops.h"
@@ -41,6 +44,18 @@ void bind_torch_stable(py::module_& m) {
   ops.def("silu", &ops::silu);
   ops.def("gelu", &ops::gelu);
   ops.def("attention", &ops::attention);
+  ops.def("geglu", &ops::geglu);
+  ops.def(
+      "fused_group_norm",
+      [](const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+         double eps, bool silu) { return ops::fused_group_norm({x, shift}, groups, weight, bias, eps, silu); },
+      py::arg("x"), py::arg("shift"), py::arg("groups"), py::arg("weight"), py::arg("bias"), py::arg("eps"),
+      py::arg("silu"));
+  ops.def(
+      "add_and_norm",
+      [](const Tensor& h, const Tensor& weight_1, const Tensor& bias_1, const Tensor& weight_2, const Tensor& bias_2,
+         double eps) { return ops::add_and_norm(h, {weight_1, bias_1}, {weight_2, bias_2}, eps); },
+      "h + layer_norm(h, 1), and layer_norm of that, 2.");
   ops.def("describe", &describe);
   ops.def("implementations", &ops::implementations, py::arg("like"),
           "Our own operators, and what computes each for tensors of the device and dtype of `like`.");

@@ -19,5 +19,6 @@ NODES = [Load, TryOn, Outfit, LabelMap, MaskByCategory, MaskPreview]
 
 class CatVTONExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        _comfy.add_example_inputs()
         _comfy.add_model_folder()  # not in on_load, which ComfyUI 0.3.75 does not call
         return list(NODES)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import comfy.latent_formats
@@ -20,6 +22,7 @@ import torch
 
 log = logging.getLogger("catvton")
 
+EXAMPLES = Path(__file__).resolve().parent.parent / "example_inputs"
 MODELS = "catvton"  # our folder of models, and its name in extra_model_paths.yaml
 
 
@@ -35,6 +38,15 @@ def add_model_folder() -> None:
     if ours not in paths:
         paths = [*paths, ours]
     folder_paths.folder_names_and_paths[MODELS] = (paths, folder_paths.supported_pt_extensions)
+
+
+def add_example_inputs() -> None:
+    """The pictures of the example workflows, where Load Image finds them; what is there already stays."""
+    folder = folder_paths.get_input_directory()
+    for picture in EXAMPLES.glob("*.png"):
+        if not os.path.exists(os.path.join(folder, picture.name)):
+            with suppress(OSError):  # an input folder that cannot be written
+                shutil.copyfile(picture, os.path.join(folder, picture.name))
 
 
 def model_folders(category: str) -> list[str]:

@@ -37,7 +37,7 @@ class CatVTON:
 
     def is_on(self, device: torch.device) -> bool:
         """Whether the weights are there: ComfyUI leaves them where they are if it wants to."""
-        return self.tryon.unet.parameters["conv_in.weight"].device == device
+        return _like(self.tryon.unet).device == device
 
     def modules(self) -> list:
         return []
@@ -46,11 +46,22 @@ class CatVTON:
         return []
 
 
+def _like(network: Any) -> torch.Tensor:
+    """Of the weights' dtype, on their device. Engines before packed weights have no cheaper way to ask."""
+    return network.like if hasattr(network, "like") else next(iter(network.parameters.values()))
+
+
+def _bytes(network: Any) -> int:
+    if hasattr(network, "weight_bytes"):
+        return network.weight_bytes
+    return sum(weight.numel() * weight.element_size() for weight in network.parameters.values())
+
+
 class Model:
     """`patcher` is what ComfyUI looks for in a node's output."""
 
     def __init__(self, tryon: Any):
-        size = sum(t.numel() * t.element_size() for net in (tryon.unet, tryon.vae) for t in net.parameters.values())
+        size = sum(_bytes(network) for network in (tryon.unet, tryon.vae))
         self.patcher = _comfy.patcher(CatVTON(tryon), size)
         self.masked: bool = tryon.masked
         self.size: tuple[int, int] = getattr(tryon, "native_size", PUBLISHED_SIZE)  # height, width

@@ -32,10 +32,10 @@ SIZE = (192, 144)  # height, width
 # Upper garments are the most of it; the rest so that outfits can be shown, too.
 CATEGORIES = ("upper", "upper", "upper", "lower", "overall")
 DATA = f"--size {SIZE[0]}x{SIZE[1]} --categories {' '.join(CATEGORIES)}"
-VAE = "--batch-size 8 --learning-rate 5e-4 --warmup 100 --schedule cosine --ema 0.995 --half"
+VAE = "--batch-size 8 --optimizer muon --learning-rate 1.5e-3 --warmup 100 --schedule cosine --ema 0.995 --half"
 UNET = (
-    "--from-scratch --train unet --batch-size 16 --learning-rate 8e-4 --warmup 200 --schedule cosine --ema 0.999 "
-    "--half --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
+    "--from-scratch --train unet --batch-size 16 --optimizer muon --learning-rate 1.5e-3 --warmup 200 "
+    "--schedule cosine --ema 0.999 --half --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
 )
 GATE = {"ssim": 0.92, "colour": 3.0}  # at least, at most
 
@@ -96,7 +96,7 @@ class Stages:
         for part in ("unet", "vae", "scheduler"):
             shutil.copytree(last / part, model / part, dirs_exist_ok=True)
         machine = f"--device {self.args.device} --threads {self.args.threads}"
-        cases = f"{DATA} --guidance 1.5 --count {self.args.cases}"
+        cases = f"{DATA} --pairing unpaired --guidance 1.5 --count {self.args.cases}"
         evaluate(f"--model {model} --out {self.out / 'evaluation'} {machine} {cases}".split())
         print(f"done: {model}")
 
@@ -111,8 +111,8 @@ def main() -> int:
     parser.add_argument("--out", default="output/demo-model", help="default %(default)s")
     parser.add_argument("--minutes", type=float, help="stop then, to be run again; default: when done")
     parser.add_argument("--samples", type=int, default=16384, help="drawn for training; default %(default)s")
-    parser.add_argument("--vae-steps", type=int, default=14000, help="default %(default)s")
-    parser.add_argument("--unet-steps", type=int, default=25000, help="default %(default)s")
+    parser.add_argument("--vae-steps", type=int, default=12000, help="default %(default)s")
+    parser.add_argument("--unet-steps", type=int, default=20000, help="default %(default)s")
     parser.add_argument("--cases", type=int, default=64, help="held out, for gate and evaluation; default %(default)s")
     parser.add_argument("--save-every", type=int, default=500, help="default %(default)s")
     parser.add_argument("--ignore-gate", action="store_true", help="train the UNet for a bad VAE, too")

@@ -115,12 +115,12 @@ def vae_config(vae: AutoencoderKL):
     return config
 
 
-def native_unet(unet: UNet2DConditionModel):
-    return C.UNet(unet_weights(unet), unet_config(unet))
+def native_unet(unet: UNet2DConditionModel, pack: bool = False):
+    return C.UNet(unet_weights(unet), unet_config(unet), pack)
 
 
-def native_vae(vae: AutoencoderKL):
-    return C.VAE(vae.state_dict(), vae_config(vae))
+def native_vae(vae: AutoencoderKL, pack: bool = False):
+    return C.VAE(vae.state_dict(), vae_config(vae), pack)
 
 
 def shapes(tensors: dict[str, torch.Tensor]) -> dict[str, list[int]]:

@@ -65,6 +65,28 @@ CHECKS = [
         lambda ops, x, w, b: ops.layer_norm(x, w, b, 1e-5),
         lambda torch, x, w, b: torch.nn.functional.layer_norm(x, (24,), w, b, 1e-5),
     ),
+    Check(
+        "fused_group_norm",
+        ((2, 9, 7, 48), (2, 48), (48,), (48,)),
+        lambda ops, x, shift, w, b: ops.fused_group_norm(x.permute(0, 3, 1, 2), shift, 4, w, b, 1e-5, True),
+        lambda torch, x, shift, w, b: torch.nn.functional.silu(
+            torch.nn.functional.group_norm(x.permute(0, 3, 1, 2) + shift[:, :, None, None], 4, w, b, 1e-5)
+        ),
+    ),
+    Check(
+        "geglu",
+        ((3, 90),),
+        lambda ops, x: ops.geglu(x),
+        lambda torch, x: x.chunk(2, -1)[0] * torch.nn.functional.gelu(x.chunk(2, -1)[1]),
+    ),
+    Check(
+        "add_and_norm",
+        ((3, 77), (77,), (77,), (77,), (77,)),
+        lambda ops, x, *affine: ops.add_and_norm(x, *affine, 1e-5)[1],
+        lambda torch, x, w1, b1, w2, b2: torch.nn.functional.layer_norm(
+            x + torch.nn.functional.layer_norm(x, (77,), w1, b1), (77,), w2, b2
+        ),
+    ),
     Check("silu", ((3, 33),), lambda ops, x: ops.silu(x), lambda torch, x: torch.nn.functional.silu(x)),
     Check("gelu", ((3, 33),), lambda ops, x: ops.gelu(x), lambda torch, x: torch.nn.functional.gelu(x)),
     Check("exp", ((3, 33),), lambda ops, x: ops.exp(x), lambda torch, x: torch.exp(x)),
@@ -119,7 +141,8 @@ def check_operators(ops: Any, checks: list[Check] = CHECKS) -> list[dict[str, An
 
     rows: dict[str, dict[str, Any]] = {}
     for device in devices():
-        own = _native.C.ops.implementations(torch.empty(0, device=device))
+        with torch.inference_mode():  # where gradients are recorded, ATen's operators run
+            own = _native.C.ops.implementations(torch.empty(0, device=device))
         for name in {check.operator: None for check in checks} | dict.fromkeys(own):
             row = rows.setdefault(name, {"operator": name, "implementations": {}, "results": {}, "problems": []})
             row["implementations"][device] = own.get(name, "ATen")

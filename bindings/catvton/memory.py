@@ -91,7 +91,7 @@ def plan(
 
 
 def weight_bytes(model: Any) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in model.parameters.values())
+    return model.weight_bytes
 
 
 def recorded_peak(run: Callable[[], Any], existing: Iterable[torch.Tensor] = ()) -> int:

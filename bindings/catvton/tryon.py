@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class TryOn:
     unet: Any  # C.UNet
     vae: Any  # C.VAE
     scheduler: Any  # C.DDIMConfig
+    native_size: tuple[int, int] = weights.PUBLISHED_SIZE  # (height, width) that it was trained for
 
     @classmethod
     def load(
@@ -58,7 +59,8 @@ class TryOn:
     ) -> TryOn:
         """The model in `folder`, or of files named one by one; what is named wins over what the folder holds.
 
-        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows.
+        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows; or "demo", the
+            small model that comes with the package (a folder of that name is "./demo").
         unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
         attention: CatVTON's trained self-attention. Only a base named by unet= may go without: it keeps its own.
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
@@ -72,9 +74,10 @@ class TryOn:
         dtype = resolve_dtype(dtype, device)
         files = weights.find(folder, unet=unet, vae=vae, attention=attention, scheduler=scheduler, variant=variant)
         model = cls(
-            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind),
-            vae=weights.load_vae(files.vae, dtype=dtype, device=device),
+            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind, pack=True),
+            vae=weights.load_vae(files.vae, dtype=dtype, device=device, pack=True),
             scheduler=weights.load_scheduler(files.scheduler),
+            native_size=weights.native_size(files),
         )
         C.is_masked(model.unet.config, model.vae.config)  # a base of neither kind is refused here, not at first use
         return model
@@ -86,11 +89,11 @@ class TryOn:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.parameters["conv_in.weight"].device
+        return self.unet.like.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.unet.parameters["conv_in.weight"].dtype
+        return self.unet.like.dtype
 
     def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> TryOn:
         """The same model on another device or in another dtype; itself where nothing changes."""
@@ -98,7 +101,8 @@ class TryOn:
         dtype = self.dtype if dtype is None else resolve_dtype(dtype, device)
         if (device, dtype) == (self.device, self.dtype):
             return self
-        return TryOn(weights.to(self.unet, dtype, device), weights.to(self.vae, dtype, device), self.scheduler)
+        unet, vae = (weights.to(model, dtype, device, pack=True) for model in (self.unet, self.vae))
+        return replace(self, unet=unet, vae=vae)
 
     def __call__(
         self,
@@ -110,8 +114,8 @@ class TryOn:
         guidance: float = 2.5,
         eta: float = 1.0,
         seed: int | None = None,
-        height: int = 1024,
-        width: int = 768,
+        height: int | None = None,
+        width: int | None = None,
         fit: Fit = "pad",
         paste_back: bool = True,
         feather: Length | None = None,
@@ -134,17 +138,20 @@ class TryOn:
         evaluated with, 0 is deterministic after the first noise.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
-        height, width: at which the model works, multiples of 8. fit: how pictures reach that size (`Placement.of`).
+        height, width: at which the model works, multiples of 8; None: its `native_size`. fit: how pictures reach that
+        size (`Placement.of`).
         paste_back: the result goes back into the original picture, at its size, and outside the mask nothing changes.
         feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
         stops the run within that step and arrives unchanged. preview: called before it, with the person's latents as
-        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms; what
-        it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
+        they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms;
+        what it raises stops the run there, in the VAE too. tap: called with name and value of every intermediate.
 
         Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
         """
+        native_height, native_width = self.native_size
+        height, width = native_height if height is None else height, native_width if width is None else width
         settings = Settings(steps, guidance, eta, height, width, fit)
         C.ddim_steps(self.scheduler, steps, eta)  # refuses steps and eta before any work
         pairs, is_single = pairs_of(person, garment, mask)

@@ -2,22 +2,51 @@
 
 #include <stdexcept>
 
+#include "ops/group_norm/group_norm.h"
+#include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 
 namespace catvton::nn {
+namespace {
+
+Tensor plus(const Tensor& x, const OptionalTensor& residual) { return residual ? ops::add(x, *residual) : x; }
+
+Tensor pixels_as_tokens(const Tensor& image) {  // [B, C, H, W] -> [B, H, W, C]
+  return ops::contiguous(ops::permute(image, {0, 2, 3, 1}));
+}
+
+weights::Pack pack_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t padding) {
+  return [=](const Tensor& weight) {
+    if (kernel == 1 && stride == 1) return onednn::pack_linear(ops::reshape(weight, {out, in}));
+    return onednn::pack_conv2d(weight, stride, padding);
+  };
+}
+
+}  // namespace
 
 Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
-    : weight(w.take("weight", {out, in})), bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
+    : weight(w.take("weight", {out, in}, onednn::pack_linear)),
+      bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
 
-Tensor Linear::operator()(const Tensor& x) const { return ops::linear(x, weight, bias); }
+Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const {
+  if (!onednn::is_packed(weight)) return plus(ops::linear(x, weight, bias), residual);
+  return onednn::linear(ops::contiguous(x), weight, bias, residual);
+}
 
 Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding)
-    : weight(w.take("weight", {out, in, kernel, kernel})),
+    : weight(w.take("weight", {out, in, kernel, kernel}, pack_conv2d(out, in, kernel, stride, padding))),
       bias(w.take("bias", {out})),
+      kernel(kernel),
       stride(stride),
       padding(padding) {}
 
-Tensor Conv2d::operator()(const Tensor& x) const { return ops::conv2d(x, weight, bias, stride, padding); }
+Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
+  if (!onednn::is_packed(weight)) return plus(ops::conv2d(x, weight, bias, stride, padding), residual);
+  if (kernel > 1 || stride > 1) return onednn::conv2d(x, weight, bias, stride, padding, residual);
+  // A 1x1 convolution is a linear layer over pixels.
+  const OptionalTensor added = residual ? OptionalTensor{pixels_as_tokens(*residual)} : std::nullopt;
+  return ops::permute(onednn::linear(pixels_as_tokens(x), weight, bias, added), {0, 3, 1, 2});
+}
 
 GroupNorm::GroupNorm(const weights::Scope& w, int64_t channels, int64_t groups, double eps)
     : weight(w.take("weight", {channels})), bias(w.take("bias", {channels})), groups(groups), eps(eps) {
@@ -27,11 +56,17 @@ GroupNorm::GroupNorm(const weights::Scope& w, int64_t channels, int64_t groups, 
   }
 }
 
-Tensor GroupNorm::operator()(const Tensor& x) const { return ops::group_norm(x, groups, weight, bias, eps); }
+Tensor GroupNorm::operator()(const Tensor& x) const {
+  return ops::fused_group_norm({x, {}}, groups, weight, bias, eps, /*silu=*/false);
+}
+
+Tensor GroupNorm::silu(const Tensor& x, const OptionalTensor& shift) const {
+  return ops::fused_group_norm({x, shift}, groups, weight, bias, eps, /*silu=*/true);
+}
 
 LayerNorm::LayerNorm(const weights::Scope& w, int64_t channels)
     : weight(w.take("weight", {channels})), bias(w.take("bias", {channels})) {}
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return ops::layer_norm(x, weight, bias, 1e-5); }
+Tensor LayerNorm::operator()(const Tensor& x) const { return ops::layer_norm(x, weight, bias, eps); }
 
 }  // namespace catvton::nn

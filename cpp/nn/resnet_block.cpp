@@ -17,15 +17,13 @@ ResnetBlock2D::ResnetBlock2D(const weights::Scope& w, int64_t in, int64_t out, i
 }
 
 Tensor ResnetBlock2D::operator()(const Tensor& x, const OptionalTensor& activated_time) const {
-  Tensor h = conv1(ops::silu(norm1(x)));  // [B, out, H, W]
-  if (time_emb_proj) {
-    Tensor shift = (*time_emb_proj)(*activated_time);  // [B, out]
-    h = ops::add(h, ops::reshape(shift, {-1, shift.size(1), 1, 1}));
+  Tensor h = conv1(norm1.silu(x));  // [B, out, H, W]
+  const OptionalTensor shift =
+      time_emb_proj ? OptionalTensor{(*time_emb_proj)(*activated_time)} : std::nullopt;  // [B, out]
+  if (tap::on()) {
+    tap::record(label, "norm2", norm2(shift ? ops::add(h, ops::reshape(*shift, {-1, h.size(1), 1, 1})) : h));
   }
-  h = norm2(h);
-  tap::record(label, "norm2", h);
-  h = conv2(ops::silu(h));
-  h = ops::add(conv_shortcut ? (*conv_shortcut)(x) : x, h);
+  h = conv2(norm2.silu(h, shift), conv_shortcut ? (*conv_shortcut)(x) : x);
   tap::record(label, h);
   return h;
 }

@@ -1,6 +1,7 @@
 #include "nn/transformer.h"
 
 #include "nn/tap.h"
+#include "ops/kernels.h"
 #include "torch_stable/ops.h"
 
 namespace catvton::nn {
@@ -24,16 +25,15 @@ Tensor Transformer2DModel::operator()(const Tensor& x) const {
   auto to_tokens = [&](const Tensor& image) {
     return ops::reshape(ops::permute(image, {0, 2, 3, 1}), {batch, height * width, channels});  // [B, HW, C]
   };
-  auto to_image = [&](const Tensor& tokens) {
-    return ops::contiguous(
-        ops::permute(ops::reshape(tokens, {batch, height, width, channels}), {0, 3, 1, 2}));  // [B, C, H, W]
+  auto to_image = [&](const Tensor& tokens) {  // [B, C, H, W], in the memory format of x
+    const Tensor image = ops::permute(ops::reshape(tokens, {batch, height, width, channels}), {0, 3, 1, 2});
+    return ops::is_channels_last(x) ? image : ops::contiguous(image);
   };
 
   Tensor h = norm(x);
   h = conv_in ? to_tokens((*conv_in)(h)) : (*linear_in)(to_tokens(h));
   for (const TransformerBlock& block : transformer_blocks) h = block(h);
-  h = conv_out ? (*conv_out)(to_image(h)) : to_image((*linear_out)(h));
-  h = ops::add(h, x);
+  h = conv_out ? (*conv_out)(to_image(h), x) : ops::add(to_image((*linear_out)(h)), x);
   tap::record(label, h);
   return h;
 }

@@ -3,7 +3,9 @@
 #include <stdexcept>
 
 #include "nn/tap.h"
+#include "ops/add_and_norm/add_and_norm.h"
 #include "ops/attention/attention.h"
+#include "ops/geglu/geglu.h"
 #include "torch_stable/ops.h"
 
 namespace catvton::nn {
@@ -21,15 +23,15 @@ SelfAttention::SelfAttention(const weights::Scope& w, int64_t channels, int64_t 
   }
 }
 
-Tensor SelfAttention::operator()(const Tensor& x) const {
+Tensor SelfAttention::operator()(const Tensor& x, const OptionalTensor& residual) const {
   const int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
   auto split_heads = [&](const Tensor& t) {
     return ops::transpose(ops::reshape(t, {batch, tokens, heads, channels / heads}), 1, 2);  // [B, heads, N, C / heads]
   };
   Tensor mixed = ops::attention(split_heads(to_q(x)), split_heads(to_k(x)), split_heads(to_v(x)));
-  Tensor out = to_out(ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels}));  // [B, N, C]
-  tap::record(label, out);
-  return out;
+  mixed = ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels});
+  if (tap::on()) tap::record(label, to_out(mixed));
+  return to_out(mixed, residual);  // [B, N, C]
 }
 
 FeedForward::FeedForward(const weights::Scope& w, int64_t channels)
@@ -37,11 +39,10 @@ FeedForward::FeedForward(const weights::Scope& w, int64_t channels)
       project_out(w / "net.2", 4 * channels, channels),
       label(w.label()) {}
 
-Tensor FeedForward::operator()(const Tensor& x) const {
-  auto halves = ops::chunk(project_in(x), 2, -1);  // 2 x [B, N, 4C]
-  Tensor out = project_out(ops::mul(halves[0], ops::gelu(halves[1])));
-  tap::record(label, out);
-  return out;
+Tensor FeedForward::operator()(const Tensor& x, const OptionalTensor& residual) const {
+  const Tensor gated = ops::geglu(project_in(x));  // [B, N, 4C]
+  if (tap::on()) tap::record(label, project_out(gated));
+  return project_out(gated, residual);
 }
 
 TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, int64_t heads)
@@ -53,11 +54,11 @@ TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, in
       label(w.label()) {}
 
 Tensor TransformerBlock::operator()(const Tensor& hidden) const {
-  Tensor h = ops::add(attn1(norm1(hidden)), hidden);
-  Tensor skipped = norm2(h);
-  tap::record(label, "norm2", skipped);
-  h = ops::add(skipped, h);
-  return ops::add(ff(norm3(h)), h);
+  const Tensor attended = attn1(norm1(hidden), hidden);
+  if (tap::on()) tap::record(label, "norm2", norm2(attended));
+  const auto [h, normalised] =
+      ops::add_and_norm(attended, {norm2.weight, norm2.bias}, {norm3.weight, norm3.bias}, LayerNorm::eps);
+  return ff(normalised, h);
 }
 
 }  // namespace catvton::nn

@@ -19,7 +19,8 @@ struct SelfAttention {
   int64_t heads;
   std::string label;
   SelfAttention(const weights::Scope& w, int64_t channels, int64_t heads);
-  Tensor operator()(const Tensor& x) const;  // [B, N, C]
+  // x: [B, N, C] -> [B, N, C], plus `residual` of that shape. The tap sees what is added to it.
+  Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
 };
 
 struct FeedForward {
@@ -27,7 +28,8 @@ struct FeedForward {
   Linear project_out;  // 4C -> C
   std::string label;
   FeedForward(const weights::Scope& w, int64_t channels);
-  Tensor operator()(const Tensor& x) const;  // [B, N, C]
+  // The same.
+  Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
 };
 
 struct TransformerBlock {

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "torch_stable/onednn.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::weights {
@@ -11,6 +12,12 @@ namespace catvton::weights {
 StateDict StateDict::blank(ScalarType dtype, const Device& device) {
   StateDict state;
   state.blank_ = {dtype, device};
+  return state;
+}
+
+StateDict StateDict::packing(Tensors tensors) {
+  StateDict state(std::move(tensors));
+  state.packs_ = true;
   return state;
 }
 
@@ -46,6 +53,17 @@ Tensor StateDict::take(const std::string& name, const Ints& shape) {
     return {};
   }
   return taken_[name] = found->second;
+}
+
+Tensor StateDict::take(const std::string& name, const Ints& shape, const Pack& pack) {
+  Tensor plain = take(name, shape);
+  if (!packs_ || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU ||
+      !onednn::works(plain.scalar_type())) {
+    return plain;
+  }
+  packed_[name] = shape;
+  tensors_.erase(name);
+  return taken_[name] = pack(plain);
 }
 
 void StateDict::check_all_used() const {

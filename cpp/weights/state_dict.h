@@ -2,6 +2,7 @@
 // once.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -12,9 +13,16 @@ namespace catvton::weights {
 
 using Tensors = std::map<std::string, Tensor>;
 
+// A weight in the layout that its layer computes with; exact.
+using Pack = std::function<Tensor(const Tensor&)>;
+
 class StateDict {
  public:
   explicit StateDict(Tensors tensors) : tensors_(std::move(tensors)) {}
+
+  // Weights that can be packed are, as they are taken, and the state lets go of each plain one: where nobody else holds
+  // it, both are in memory for one weight at a time. For inference: packed weights cannot be trained.
+  static StateDict packing(Tensors tensors);
 
   // A state that hands out an uninitialised tensor of whatever shape is asked for: a model's names and shapes, or a
   // model on the `meta` device, without any file.
@@ -23,6 +31,8 @@ class StateDict {
   // The tensor `name` of the given shape. A missing or unfit one is noted and an empty tensor returned, so that a
   // single load reports everything that is wrong.
   Tensor take(const std::string& name, const Ints& shape);
+  // The same, packed where this state packs.
+  Tensor take(const std::string& name, const Ints& shape, const Pack& pack);
 
   // Throws std::invalid_argument listing missing, unfit and unused names; returns if there are none.
   void check_all_used() const;
@@ -30,12 +40,17 @@ class StateDict {
   // What take() has handed out, by name.
   const Tensors& taken() const { return taken_; }
 
+  // Of those, the ones that are packed, with the shapes that they were given in.
+  const std::map<std::string, Ints>& packed() const { return packed_; }
+
  private:
   StateDict() = default;
   std::string unfit(const Tensor& tensor, const Ints& shape) const;
 
   Tensors tensors_, taken_;
   std::set<std::string> used_;
+  std::map<std::string, Ints> packed_;
+  bool packs_ = false;
   std::optional<std::pair<ScalarType, Device>> blank_;
   std::string problems_;
 };
@@ -49,6 +64,9 @@ class Scope {
   Scope operator/(const std::string& name) const { return {*state_, prefix_ + name + ".", label_ + "." + name}; }
   Scope operator/(size_t index) const { return *this / std::to_string(index); }
   Tensor take(const std::string& name, const Ints& shape) const { return state_->take(prefix_ + name, shape); }
+  Tensor take(const std::string& name, const Ints& shape, const Pack& pack) const {
+    return state_->take(prefix_ + name, shape, pack);
+  }
   const std::string& label() const { return label_; }  // "unet.down_blocks.0.attentions.1"
 
  private:

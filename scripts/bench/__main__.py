@@ -13,6 +13,7 @@ from pathlib import Path
 
 import machine
 import networks
+import operators
 import pictures
 import torch
 from rounds import Rounds, Row
@@ -60,9 +61,12 @@ def main() -> None:
 
 def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> Iterable[Row]:
     yield from pictures.rows(rounds, args.quick)
+    if device.type == "cpu" and dtype in (torch.float32, torch.bfloat16):
+        yield from operators.rows(rounds, args.quick, dtype)
     yield from networks.rows(rounds, "quick" if args.quick else "small", device, dtype)
     if args.full:
         slow = dataclasses.replace(rounds, count=3)  # a step takes a minute on few cores
+        yield from networks.rows(slow, "full at 512x384", device, dtype)
         yield from networks.rows(slow, "full", device, dtype)
 
 

@@ -47,6 +47,7 @@ SIZES = {
         SD15_VAE | {"block_out_channels": (32, 64, 128, 128)},
         (512, 384),
     ),
+    "full at 512x384": (SD15_UNET, SD15_VAE, (512, 384)),
     "full": (SD15_UNET, SD15_VAE, (1024, 768)),
 }
 
@@ -60,7 +61,7 @@ def rows(rounds: Rounds, size: str, device: torch.device, dtype: torch.dtype) ->
 @torch.inference_mode()
 def _unet(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
     theirs = support.diffusers_unet(**config).to(device, dtype)
-    ours = support.native_unet(theirs)
+    ours = support.native_unet(theirs, pack=True)
     sample = torch.randn(1, 9, 2 * picture[0] // 8, picture[1] // 8, device=device).to(dtype)  # person above garment
     step = torch.tensor([501], device=device)
     _close(ours(sample, step), support.run_unet(theirs, sample, step))
@@ -81,7 +82,7 @@ def _unet(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
 @torch.inference_mode()
 def _vae(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
     theirs = support.diffusers_vae(**config).to(device, dtype)
-    ours = support.native_vae(theirs)
+    ours = support.native_vae(theirs, pack=True)
     latents = torch.randn(1, 4, picture[0] // 8, picture[1] // 8, device=device).to(dtype)
     _close(ours.decode(latents), theirs.decode(latents).sample)
     with torch.device("meta"):

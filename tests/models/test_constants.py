@@ -89,7 +89,8 @@ def test_gelu_is_the_exact_one():
             ff.net[0].proj.bias.chunk(2)[1].fill_(-4.0)
         sample, timesteps = torch.randn(1, 9, 6, 6), torch.tensor([500.0])
         got = native_unet(unet)(sample, timesteps)
-        assert_close(got, run_unet(unet, sample, timesteps))
+        # At -4, ATen's float32 1 + erf has three digits left, and the engine's own kernel all seven.
+        assert_close(got, run_unet(unet, sample, timesteps), 1e-3)
         for ff in feed_forwards:
             ff.net[0].gelu = lambda x: torch.nn.functional.gelu(x, approximate="tanh")
         assert error(got, run_unet(unet, sample, timesteps)) > FAR

@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "demo_model.py"
 
 
 def make(out, *more):
-    plain = f"--out {out} --samples 4 --vae-steps 2 --unet-steps 2 --finer-steps 1 --batch-size 2 --cases 1 --threads 1"
+    plain = f"--out {out} --samples 4 --vae-steps 2 --unet-steps 1 --cases 1 --threads 1"
     command = [sys.executable, str(SCRIPT), *plain.split(), "--device", "cpu", *more]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -20,7 +20,7 @@ def make(out, *more):
 def test_the_gate_stops_and_the_recipe_goes_on_to_a_model(tmp_path):
     gated = make(tmp_path)
     assert gated.returncode == 1 and "the VAE missed the gate" in gated.stdout, gated.stderr
-    assert not (tmp_path / "unet-128x96").exists()
+    assert not (tmp_path / "unet").exists()
     done = make(tmp_path, "--ignore-gate")
     assert done.returncode == 0, done.stderr
     files = {str(p.relative_to(tmp_path / "model")) for p in (tmp_path / "model").rglob("*") if p.is_file()}

@@ -58,8 +58,10 @@ def test_the_only_optimizer_state_is_that_of_the_trained_weights(tmp_path, argum
 
 def test_every_option_of_the_recipe_runs(tmp_path, arguments):
     more = "--train unet --dream --snr-gamma 5 --region-weights 2 .5 .25 --ema .9 --bf16 --recompute --accumulate 2"
-    more += " --schedule cosine --warmup 1 --sheet-every 2 --steps 2 --half"
+    more += " --schedule cosine --warmup 1 --sheet-every 2 --steps 2 --half --optimizer muon --snr-floor 0.3"
+    more += f" --pictures {tmp_path / 'pictures'} --cache {tmp_path / 'latents'}"
     assert main(arguments(tmp_path, *more.split())) == 0
+    assert (tmp_path / "pictures" / "items-00000.safetensors").is_file()
     assert (tmp_path / "sheets" / "step-00000002.png").is_file()
     stored = weights.inspect(tmp_path / "unet" / "diffusion_pytorch_model.safetensors")
     assert set(stored.dtypes) == {"F16"}
@@ -72,7 +74,7 @@ def test_a_run_from_scratch_is_a_model_to_load(tmp_path, arguments, tiny):
     assert main([*plain.split(), "--batch-size", "1", "--threads", "1", "--quiet"]) == 0
     model = TryOn.load(tmp_path, device="cpu")
     assert model.masked
-    assert model.unet.config.attention_heads == [4, 4, 4]
+    assert model.unet.config.attention_heads == [2, 2, 4]
 
 
 def test_visits_draw_afresh_and_dropout_is_as_rare_as_asked(tiny_vae):

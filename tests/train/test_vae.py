@@ -90,3 +90,22 @@ def test_ceiling_is_the_truth_outside_the_mask(tiny_vae):
 def test_options_without_use_are_refused(tmp_path, capsys):
     assert main(["vae", "--out", str(tmp_path), "--steps", "1", "--base", "unet"]) == 2
     assert "--base has no use" in capsys.readouterr().err
+
+
+def test_a_decoder_that_is_trained_on_leaves_the_latents_as_they_were(run, tmp_path):
+    plain = f"vae --vae {run / 'vae'} --decoder-only --out {tmp_path} --size 64x48 --samples 4 --steps 2"
+    assert main([*plain.split(), "--batch-size", "2", "--threads", "1", "--quiet"]) == 0
+    before, after = weights.load_vae(run / "vae"), weights.load_vae(tmp_path / "vae")
+    assert after.config.scaling_factor == before.config.scaling_factor
+    changed = {n for n, tensor in after.parameters.items() if not torch.equal(tensor, before.parameters[n])}
+    assert changed
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
+    picture = to_model_range(Wardrobe(4, (64, 48)).sample(0)["person"])[None]
+    with torch.no_grad():
+        assert torch.equal(after.encode(picture)[0], before.encode(picture)[0])
+
+
+@pytest.mark.parametrize("options", ["--decoder-only", "--vae somewhere"])
+def test_a_decoder_and_its_vae_are_named_together(options, tmp_path, capsys):
+    assert main([*f"vae --out {tmp_path} --steps 1 {options}".split()]) == 2
+    assert "--decoder-only trains the decoder of the VAE that --vae names" in capsys.readouterr().err

@@ -138,7 +138,11 @@ class UNet:
         timesteps: torch.Tensor,
         tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
     ) -> torch.Tensor: ...
-    def __init__(self, state: collections.abc.Mapping[str, torch.Tensor], config: UNetConfig) -> None: ...
+    def __init__(self, state: dict[str, torch.Tensor], config: UNetConfig, pack: bool = False) -> None:
+        """
+        pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it
+        has such, and `state` is emptied: plain and packed weights need not both fit in memory.
+        """
     def stage_down(
         self, index: int, h: torch.Tensor, activated_time: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -160,7 +164,22 @@ class UNet:
     @property
     def config(self) -> UNetConfig: ...
     @property
-    def parameters(self) -> dict[str, torch.Tensor]: ...
+    def like(self) -> torch.Tensor:
+        """
+        An empty tensor of the weights' dtype on their device.
+        """
+    @property
+    def packed(self) -> bool: ...
+    @property
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """
+        Weights by name. A packed model writes them out anew.
+        """
+    @property
+    def weight_bytes(self) -> int:
+        """
+        Of all weights, plain.
+        """
 
 class VAE:
     @staticmethod
@@ -173,7 +192,11 @@ class VAE:
         """
         Name and shape of every weight that the model needs.
         """
-    def __init__(self, state: collections.abc.Mapping[str, torch.Tensor], config: VAEConfig) -> None: ...
+    def __init__(self, state: dict[str, torch.Tensor], config: VAEConfig, pack: bool = False) -> None:
+        """
+        pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it
+        has such, and `state` is emptied: plain and packed weights need not both fit in memory.
+        """
     def decode(
         self, latents: torch.Tensor, tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None
     ) -> torch.Tensor: ...
@@ -186,7 +209,22 @@ class VAE:
     @property
     def config(self) -> VAEConfig: ...
     @property
-    def parameters(self) -> dict[str, torch.Tensor]: ...
+    def like(self) -> torch.Tensor:
+        """
+        An empty tensor of the weights' dtype on their device.
+        """
+    @property
+    def packed(self) -> bool: ...
+    @property
+    def parameters(self) -> dict[str, torch.Tensor]:
+        """
+        Weights by name. A packed model writes them out anew.
+        """
+    @property
+    def weight_bytes(self) -> int:
+        """
+        Of all weights, plain.
+        """
 
 class DDIMConfig:
     beta_schedule: str

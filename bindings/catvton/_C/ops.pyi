@@ -11,6 +11,7 @@ import torch
 
 __all__: list[str] = [
     "add",
+    "add_and_norm",
     "attention",
     "cat",
     "chunk",
@@ -21,6 +22,8 @@ __all__: list[str] = [
     "div",
     "exp",
     "full",
+    "fused_group_norm",
+    "geglu",
     "gelu",
     "group_norm",
     "implementations",
@@ -41,6 +44,13 @@ __all__: list[str] = [
 ]
 
 def add(arg0: torch.Tensor, arg1: torch.Tensor) -> torch.Tensor: ...
+def add_and_norm(
+    arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor, arg3: torch.Tensor, arg4: torch.Tensor, arg5: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    h + layer_norm(h, 1), and layer_norm of that, 2.
+    """
+
 def attention(arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor) -> torch.Tensor: ...
 def cat(arg0: collections.abc.Sequence[torch.Tensor], arg1: int) -> torch.Tensor: ...
 def chunk(arg0: torch.Tensor, arg1: int, arg2: int) -> list[torch.Tensor]: ...
@@ -51,6 +61,16 @@ def describe(arg0: torch.Tensor) -> str: ...
 def div(arg0: torch.Tensor, arg1: float) -> torch.Tensor: ...
 def exp(arg0: torch.Tensor) -> torch.Tensor: ...
 def full(arg0: collections.abc.Sequence[int], arg1: float, arg2: torch.Tensor) -> torch.Tensor: ...
+def fused_group_norm(
+    x: torch.Tensor,
+    shift: torch.Tensor | None,
+    groups: int,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    eps: float,
+    silu: bool,
+) -> torch.Tensor: ...
+def geglu(arg0: torch.Tensor) -> torch.Tensor: ...
 def gelu(arg0: torch.Tensor) -> torch.Tensor: ...
 def group_norm(arg0: torch.Tensor, arg1: int, arg2: torch.Tensor, arg3: torch.Tensor, arg4: float) -> torch.Tensor: ...
 def implementations(like: torch.Tensor) -> dict[str, str]:

@@ -32,6 +32,7 @@ def _model(group) -> None:
     group.add_argument("--base", help="UNet to start from: diffusers folder or file, 9 channels")
     group.add_argument("--attention", help="CatVTON attention checkpoint to start from instead of the base's own")
     group.add_argument("--vae", help="the frozen VAE: diffusers folder or file")
+    group.add_argument("--decoder-only", action="store_true", help="`vae`: train the decoder of --vae; latents stay")
     group.add_argument("--scheduler", help="scheduler_config.json or its folder; default SD 1.5's")
     group.add_argument("--from-scratch", action="store_true", help="a small UNet (5.7 M) with fresh weights; no --base")
     group.add_argument("--train", choices=TRAINED, default="attention", help="what of the UNet; default %(default)s")
@@ -49,6 +50,9 @@ def _data(group) -> None:
     group.add_argument("--data-seed", type=int, default=0, help="of the wardrobe; default %(default)s")
     group.add_argument("--categories", nargs="+", default=["upper"], help="of the wardrobe; default upper")
     group.add_argument("--skip-missing", action="store_true", help="leave out pairs of which a file is missing")
+    group.add_argument(
+        "--unrelated-garments", action="store_true", help="beside each person another's garment: a base without try-on"
+    )
     group.add_argument("--pictures", help="folder for drawn or decoded pictures, shared by runs; default: not kept")
     group.add_argument("--cache", help="folder for latents; default OUT/cache")
     group.add_argument("--no-cache", action="store_true", help="encode at every visit")

@@ -18,7 +18,7 @@ from .distributed import Processes
 from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
-from .samples import Folder, Several, Source, Wardrobe
+from .samples import Folder, Several, Source, Unrelated, Wardrobe
 from .shards import KeptPictures
 from .tryon_task import TryOnOptions, TryOnTask
 from .vae_task import VAETask
@@ -50,6 +50,8 @@ def train_from(args: argparse.Namespace) -> int:
             data = KeptPictures(data, args.pictures)
             data.build(processes.rank, processes.world, not args.quiet and processes.is_first)
             processes.wait()
+        if args.unrelated_garments:
+            data = Unrelated(data)
         options = _loop_options(args)
         make = _vae_task if args.what == "vae" else _tryon_task
         task: Task = make(args, data, held_out, device, processes, options)
@@ -136,15 +138,21 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
 
 
 def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
-    for name in ("base", "vae", "attention", "from_scratch"):
+    for name in ("base", "attention", "from_scratch"):
         if getattr(args, name):
             option = "--" + name.replace("_", "-")
             raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")
-    config = small_vae()
-    vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
+    if args.decoder_only != (args.vae is not None):
+        raise ValueError("--decoder-only trains the decoder of the VAE that --vae names: give both, or neither")
+    if args.decoder_only:
+        vae = weights.load_vae(args.vae, dtype="float32", device=device)
+        vae = C.VAE({name: weight.clone() for name, weight in vae.parameters.items()}, vae.config)  # not file maps
+    else:
+        config = small_vae()
+        vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half)
+    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, args.decoder_only)
 
 
 def _is_plain(value) -> bool:

@@ -5,6 +5,9 @@
 Colour is the L1 of pictures 8 times smaller along opponent axes, the chromatic ones counted more. In the first steps it
 is alone: without all this four channels come to hold brightness and edges, and after 4000 steps green is still brown.
 Small crops first, whole pictures last: the early steps learn what a colour and an edge is, for which a crop suffices.
+
+A decoder can be trained on, as sd-vae-ft-mse was: the encoder stays, so latents stay what they were, and so does every
+UNet that was trained on them.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from .sheets import paste, pixels, write_sheet
 
 L2, GRADIENT, KL = 0.5, 0.5, 5e-4
 COLOUR = (0.7, 2.7, 2.7)  # of the axes of networks.OPPONENT
+DECODER = ("decoder.", "post_quant_conv.")
 COLOUR_ALONE = 0.1  # until this part of the run
 SCALED_OVER = 64  # samples that the scaling factor is measured on
 
@@ -52,22 +56,27 @@ class VAETask:
         bf16: bool = False,
         held_out: Source | None = None,
         export_dtype: torch.dtype = torch.float32,
+        decoder_only: bool = False,
     ):
-        """samples: of the whole run, which the phases are parts of."""
+        """samples: of the whole run, which the phases are parts of. decoder_only: of a VAE that is trained already, on
+        whole pictures."""
         self.vae, self.data, self.size, self.samples = vae, data, size, samples
         self.seed, self.bf16, self.held_out, self.export_dtype = seed, bf16, held_out, export_dtype
-        self.weights = {name: tensor.requires_grad_() for name, tensor in vae.parameters.items()}
+        self.decoder_only = decoder_only
+        trained = DECODER if decoder_only else ""
+        self.weights = {n: tensor.requires_grad_() for n, tensor in vae.parameters.items() if n.startswith(trained)}
         self.device = next(iter(self.weights.values())).device
-        self.course: dict[str, Any] = {"data": data.key, "samples": samples, "bf16": bf16}
+        self.course: dict[str, Any] = {"data": data.key, "samples": samples, "bf16": bf16, "decoder only": decoder_only}
 
     def loss(self, positions: range) -> torch.Tensor:
         pictures = self._crops(positions)  # [B, 3, H, W]
         shape = self._latent_shape(pictures)
         noise = torch.stack([torch.randn(shape, generator=self._random(position)) for position in positions])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            mean, std = self.vae.encode(pictures)
+            with torch.set_grad_enabled(not self.decoder_only):
+                mean, std = self.vae.encode(pictures)
             decoded = self.vae.decode((mean + std * noise.to(self.device)).float())
-        alone = positions.start < COLOUR_ALONE * self.samples
+        alone = not self.decoder_only and positions.start < COLOUR_ALONE * self.samples
         return vae_loss(decoded.float(), pictures, mean.float(), std.float(), alone)
 
     def sheet(self, path: Path) -> None:
@@ -82,7 +91,8 @@ class VAETask:
         write_sheet(rows, path)
 
     def export(self, folder: Path) -> None:
-        save_vae(self.vae, folder / "vae", self._scaling_factor(), self.export_dtype)
+        scale = self.vae.config.scaling_factor if self.decoder_only else self._scaling_factor()
+        save_vae(self.vae, folder / "vae", scale, self.export_dtype)
 
     @torch.no_grad()
     def _scaling_factor(self) -> float:
@@ -95,7 +105,8 @@ class VAETask:
 
     def _crops(self, positions: range) -> torch.Tensor:
         """A crop of the person or the garment at each position."""
-        longest = next(phase.edge for phase in PHASES if positions.start <= phase.until * self.samples)
+        phases = PHASES[-1:] if self.decoder_only else PHASES
+        longest = next(phase.edge for phase in phases if positions.start <= phase.until * self.samples)
         height, width = (min(edge, longest) for edge in self.size)
         crops = []
         for position in positions:

@@ -34,6 +34,7 @@ def load_unet(
     dtype: str | torch.dtype = "float32",
     device: str | torch.device = "cpu",
     kind: str | None = None,
+    pack: bool = False,
 ) -> C.UNet:
     """The UNet in a file or folder, with CatVTON's trained self-attentions in place of its own.
 
@@ -42,6 +43,7 @@ def load_unet(
     attention: CatVTON's attention checkpoint, a file or its folder. None keeps the UNet's own.
     dtype: "float32", "bfloat16" or "float16". In the file's own dtype, on the CPU, weights stay memory-mapped.
     kind: "masked" or "mask-free", where the attention file's metadata and path tell it wrongly.
+    pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it has such.
 
     Raises FileNotFoundError, and WeightsError naming the file and every weight that is missing, unexpected or
     misshapen.
@@ -62,16 +64,22 @@ def load_unet(
         )
         raise WeightsError(f"{file.path}: this UNet has {config.in_channels} input channels: {what}.")
     if attention is None:
-        return C.UNet(dict(network.read(device)), config)
+        return C.UNet(dict(network.read(device)), config, pack)
 
     trained = _Attention(open_weights(attention_file(attention)), config, dtype)
     check_kind(trained.file, base, kind)
     trained.check(network.shapes)
     network.drop(trained.keys)
-    return C.UNet(dict(network.read(device)) | dict(trained.read(device)), config)
+    return C.UNet(dict(network.read(device)) | dict(trained.read(device)), config, pack)
 
 
-def load_vae(path: str | Path, *, dtype: str | torch.dtype = "float32", device: str | torch.device = "cpu") -> C.VAE:
+def load_vae(
+    path: str | Path,
+    *,
+    dtype: str | torch.dtype = "float32",
+    device: str | torch.device = "cpu",
+    pack: bool = False,
+) -> C.VAE:
     """The VAE in a file or folder: diffusers' (old or new attention names), the original's, or a whole checkpoint.
 
     Arguments and errors as for `load_unet`.
@@ -83,7 +91,7 @@ def load_vae(path: str | Path, *, dtype: str | torch.dtype = "float32", device: 
     network = _Network(file, C.names.vae_name, dtype)
     config = network.config("AutoencoderKL", C.VAEConfig, configs.vae_config)
     network.check(C.VAE, config)
-    return C.VAE(dict(network.read(device)), config)
+    return C.VAE(dict(network.read(device)), config, pack)
 
 
 def load_scheduler(path: str | Path | None) -> C.DDIMConfig:
@@ -97,13 +105,20 @@ def load_scheduler(path: str | Path | None) -> C.DDIMConfig:
     return configs.scheduler_config(path)
 
 
-def to(model: Any, dtype: str | torch.dtype | None = None, device: str | torch.device | None = None):
-    """The same UNet or VAE in another dtype or on another device; the given model is left as it is."""
-    parameters = model.parameters
-    like = next(iter(parameters.values()))
-    device = like.device if device is None else resolve_device(device)
-    dtype = like.dtype if dtype is None else resolve_dtype(dtype, device)
-    return type(model)({name: tensor.to(device, dtype) for name, tensor in parameters.items()}, model.config)
+def to(
+    model: Any,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    *,
+    pack: bool = False,
+):
+    """The same UNet or VAE in another dtype or on another device; the given model is left as it is.
+
+    pack: as for `load_unet`.
+    """
+    device = model.like.device if device is None else resolve_device(device)
+    dtype = model.like.dtype if dtype is None else resolve_dtype(dtype, device)
+    return type(model)({name: t.to(device, dtype) for name, t in model.parameters.items()}, model.config, pack)
 
 
 class _Network:

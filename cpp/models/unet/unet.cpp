@@ -42,7 +42,7 @@ std::pair<Tensor, Tensor> UNet::stage_in(const Tensor& sample, const Tensor& tim
 }
 
 Tensor UNet::stage_out(const Tensor& h) const {
-  Tensor noise = conv_out(ops::silu(conv_norm_out(h)));  // [B, out_channels, H, W]
+  Tensor noise = conv_out(conv_norm_out.silu(h));  // [B, out_channels, H, W]
   tap::record("layer.unet.conv_out", noise);
   return noise;
 }

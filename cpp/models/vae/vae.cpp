@@ -95,9 +95,9 @@ Tensor Encoder::operator()(const Tensor& x) const {
     if (block.downsampler) h = (*block.downsampler)(h);  // [B, Ci, H / 2, W / 2]
     tap::record(block.label, h);
   }
-  h = conv_norm_out(mid_block(h));
-  tap::record(label, "conv_norm_out", h);
-  h = conv_out(ops::silu(h));  // [B, 2 latent_channels, H / 8, W / 8]
+  h = mid_block(h);
+  if (tap::on()) tap::record(label, "conv_norm_out", conv_norm_out(h));
+  h = conv_out(conv_norm_out.silu(h));  // [B, 2 latent_channels, H / 8, W / 8]
   tap::record(label, "conv_out", h);
   return h;
 }
@@ -132,7 +132,7 @@ Tensor Decoder::operator()(const Tensor& z) const {
     if (block.upsampler) h = (*block.upsampler)(h, 2 * h.size(2), 2 * h.size(3));  // [B, Ci, 2 h, 2 w]
     tap::record(block.label, h);
   }
-  return conv_out(ops::silu(conv_norm_out(h)));  // [B, 3, 8 h, 8 w]
+  return conv_out(conv_norm_out.silu(h));  // [B, 3, 8 h, 8 w]
 }
 
 VAE::VAE(const weights::Scope& w, const VAEConfig& unchecked)

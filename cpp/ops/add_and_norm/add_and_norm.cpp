@@ -1,0 +1,71 @@
+#include "ops/add_and_norm/add_and_norm.h"
+
+#include "ops/add_and_norm/add_and_norm_kernel.h"
+#include "ops/kernels.h"
+#include "ops/registry.h"
+#include "ops/selfcheck.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/parallel.h"
+
+namespace catvton::ops {
+namespace {
+
+using Pair = std::pair<Tensor, Tensor>;
+
+Pair by_aten(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+  const Tensor sum = add(h, layer_norm(h, first.weight, first.bias, eps));
+  return {sum, layer_norm(sum, second.weight, second.bias, eps)};
+}
+
+#ifdef CATVTON_AVX512
+
+Pair by_kernel(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+  const int64_t columns = first.weight.size(0);
+  Tensor sum = torch::stable::empty_like(h), normalised = torch::stable::empty_like(h);
+  auto exact = [](const Tensor& t) { return contiguous(to(t, ScalarType::Float)); };
+  const Tensor w1 = exact(first.weight), b1 = exact(first.bias), w2 = exact(second.weight), b2 = exact(second.bias);
+  const kernels::AffineFactors one{w1.const_data_ptr<float>(), b1.const_data_ptr<float>()};
+  const kernels::AffineFactors two{w2.const_data_ptr<float>(), b2.const_data_ptr<float>()};
+  const bool is_bfloat16 = h.scalar_type() == ScalarType::BFloat16;
+  const int64_t row = columns * (is_bfloat16 ? 2 : 4);
+  const char* from = static_cast<const char*>(h.data_ptr());
+  char *into_sum = static_cast<char*>(sum.data_ptr()), *into = static_cast<char*>(normalised.data_ptr());
+  torch_stable::parallel_for(0, h.numel() / columns, 16, [&](int64_t begin, int64_t end) {
+    kernels::add_and_norm_avx512(from + begin * row, into_sum + begin * row, into + begin * row, is_bfloat16,
+                                 end - begin, columns, one, two, static_cast<float>(eps));
+  });
+  return {sum, normalised};
+}
+
+// h, two weights and biases -> both results, one after the other.
+template <Pair (*function)(const Tensor&, const Affine&, const Affine&, double)>
+Tensor checked(const std::vector<Tensor>& in) {
+  const auto [sum, normalised] = function(in[0], {in[1], in[2]}, {in[3], in[4]}, 1e-5);
+  return cat({sum, normalised}, 0);
+}
+
+const SelfCheck self_check{
+    "add_and_norm", "avx512", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&by_aten>};
+
+#endif
+
+const Registration registration("add_and_norm", [](const Tensor& like) -> std::string {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(like)) return verdict(self_check, like, "aten::layer_norm");
+#endif
+  return "aten::layer_norm";
+});
+
+}  // namespace
+
+std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
+      trusted(self_check, h)) {
+    return by_kernel(h, first, second, eps);
+  }
+#endif
+  return by_aten(h, first, second, eps);
+}
+
+}  // namespace catvton::ops

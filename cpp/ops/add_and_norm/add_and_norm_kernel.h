@@ -1,0 +1,18 @@
+// Torch-free.
+#pragma once
+
+#include <cstdint>
+
+namespace catvton::ops::kernels {
+
+constexpr int64_t longest_row = 4096;
+
+struct AffineFactors {
+  const float *weight, *bias;
+};
+
+// h, sum, normalised: [rows, columns] in float32 or bfloat16 memory, columns <= longest_row.
+void add_and_norm_avx512(const void* h, void* sum, void* normalised, bool is_bfloat16, int64_t rows, int64_t columns,
+                         AffineFactors first, AffineFactors second, float eps);
+
+}  // namespace catvton::ops::kernels

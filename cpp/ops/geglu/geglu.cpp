@@ -1,0 +1,62 @@
+#include "ops/geglu/geglu.h"
+
+#include "ops/geglu/geglu_kernel.h"
+#include "ops/kernels.h"
+#include "ops/registry.h"
+#include "ops/selfcheck.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/parallel.h"
+#include "torch_stable/tensor.h"
+
+namespace catvton::ops {
+namespace {
+
+// One input, the projection.
+Tensor by_aten(const std::vector<Tensor>& inputs) {
+  const auto halves = chunk(inputs[0], 2, -1);
+  return mul(halves[0], gelu(halves[1]));
+}
+
+#ifdef CATVTON_AVX512
+
+Tensor by_kernel(const std::vector<Tensor>& inputs) {
+  const Tensor& projection = inputs[0];
+  Ints shape = shape_of(projection);
+  const int64_t columns = shape.back() / 2, rows = projection.numel() / shape.back();
+  shape.back() = columns;
+  Tensor y = torch::stable::new_empty(projection, shape);
+  const bool is_bfloat16 = projection.scalar_type() == ScalarType::BFloat16;
+  const int64_t size = is_bfloat16 ? 2 : 4;
+  const char* from = static_cast<const char*>(projection.data_ptr());
+  char* into = static_cast<char*>(y.data_ptr());
+  torch_stable::parallel_for(0, rows, 16, [&](int64_t first, int64_t last) {
+    kernels::geglu_avx512(from + first * 2 * columns * size, into + first * columns * size, is_bfloat16, last - first,
+                          columns);
+  });
+  return y;
+}
+
+const SelfCheck self_check{"geglu", "avx512", {{3, 90}}, &by_kernel, &by_aten};
+
+#endif
+
+const Registration registration("geglu", [](const Tensor& like) -> std::string {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(like)) return verdict(self_check, like, "aten::gelu");
+#endif
+  return "aten::gelu";
+});
+
+}  // namespace
+
+Tensor geglu(const Tensor& projection) {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(projection) && projection.is_contiguous() && projection.numel() > 0 &&
+      trusted(self_check, projection)) {
+    return by_kernel({projection});
+  }
+#endif
+  return by_aten({projection});
+}
+
+}  // namespace catvton::ops

@@ -1,0 +1,144 @@
+#include "ops/group_norm/group_norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "ops/group_norm/group_norm_kernel.h"
+#include "ops/kernels.h"
+#include "ops/registry.h"
+#include "ops/selfcheck.h"
+#include "torch_stable/ops.h"
+#include "torch_stable/parallel.h"
+
+namespace catvton::ops {
+namespace {
+
+constexpr int64_t pixels_at_once = 128;  // of one thread: results do not depend on the number of threads
+
+// float32 [C] or [B, C] on the CPU, contiguous.
+std::vector<float> numbers(const Tensor& t) {
+  const Tensor exact = contiguous(to(t, ScalarType::Float));
+  const float* first = exact.const_data_ptr<float>();
+  return {first, first + exact.numel()};
+}
+
+Tensor by_aten(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+               double eps, bool silu) {
+  const Tensor shifted = shift ? add(x, reshape(*shift, {x.size(0), x.size(1), 1, 1})) : x;
+  const Tensor normalised = group_norm(shifted, groups, weight, bias, eps);
+  return silu ? ops::silu(normalised) : normalised;
+}
+
+#ifdef CATVTON_AVX512
+
+struct PerChannel {
+  std::vector<float> scale, offset;  // [B * C]
+};
+
+// group_norm(x + shift) as x * scale + offset. Channels' sums are put together to groups' mean and variance in double.
+PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight,
+                      const Tensor& bias, double eps) {
+  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3), in_group = channels / groups;
+  const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
+  const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
+  const char* data = static_cast<const char*>(x.data_ptr());
+  std::vector<float> sums(batch * parts * channels), squares(batch * parts * channels);
+  torch_stable::parallel_for(0, batch * parts, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t b = i / parts, from = i % parts * pixels_at_once;
+      const char* picture = data + b * pixels * channels * size;
+      kernels::channel_sums_avx512(picture + from * channels * size, is_bfloat16,
+                                   std::min(pixels_at_once, pixels - from), channels, picture, &sums[i * channels],
+                                   &squares[i * channels]);
+    }
+  });
+
+  const std::vector<float> weights = numbers(weight), biases = numbers(bias);
+  const std::vector<float> shifts = shift ? numbers(*shift) : std::vector<float>(batch * channels);
+  const Tensor first_pixels = narrow(narrow(x, 2, 0, 1), 3, 0, 1);  // [B, C, 1, 1]
+  const std::vector<float> origins = numbers(first_pixels);
+  PerChannel result{std::vector<float>(batch * channels), std::vector<float>(batch * channels)};
+  std::vector<double> means(in_group);
+  const double count = static_cast<double>(pixels);
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t group = 0; group < groups; ++group) {
+      double mean = 0, squared = 0;
+      for (int64_t c = 0; c < in_group; ++c) {
+        const int64_t channel = group * in_group + c;
+        double sum = 0, square = 0;
+        for (int64_t part = 0; part < parts; ++part) {
+          sum += sums[(b * parts + part) * channels + channel];
+          square += squares[(b * parts + part) * channels + channel];
+        }
+        means[c] = double(origins[b * channels + channel]) + shifts[b * channels + channel] + sum / count;
+        mean += means[c] / in_group;
+        squared += square - sum * sum / count;
+      }
+      for (double channel_mean : means) squared += count * (channel_mean - mean) * (channel_mean - mean);
+      const double reciprocal = 1.0 / std::sqrt(std::max(squared, 0.0) / (count * in_group) + eps);
+      for (int64_t c = 0; c < in_group; ++c) {
+        const int64_t channel = group * in_group + c, at = b * channels + channel;
+        result.scale[at] = static_cast<float>(weights[channel] * reciprocal);
+        result.offset[at] = static_cast<float>(biases[channel] + (shifts[at] - mean) * weights[channel] * reciprocal);
+      }
+    }
+  }
+  return result;
+}
+
+Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
+  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
+  const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
+  const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
+  Tensor y = torch::stable::empty_like(x);
+  const char* from = static_cast<const char*>(x.data_ptr());
+  char* into = static_cast<char*>(y.data_ptr());
+  torch_stable::parallel_for(0, batch * parts, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t b = i / parts, pixel = i % parts * pixels_at_once;
+      const int64_t at = (b * pixels + pixel) * channels * size;
+      kernels::scale_and_shift_avx512(from + at, into + at, is_bfloat16, std::min(pixels_at_once, pixels - pixel),
+                                      channels, &factors.scale[b * channels], &factors.offset[b * channels], silu);
+    }
+  });
+  return y;
+}
+
+Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+                 double eps, bool silu) {
+  return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
+}
+
+// x as [B, H, W, C], shift, weight, bias
+template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
+Tensor checked(const std::vector<Tensor>& in) {
+  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
+}
+
+const SelfCheck self_check{
+    "fused_group_norm", "avx512", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
+
+#endif
+
+const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
+#ifdef CATVTON_AVX512
+  if (suits_avx512(like)) return verdict(self_check, like, "aten::group_norm");
+#endif
+  return "aten::group_norm";
+});
+
+}  // namespace
+
+Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
+                        double eps, bool silu) {
+  const auto& [x, shift] = input;
+#ifdef CATVTON_AVX512
+  if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0 && trusted(self_check, x)) {
+    return by_kernel(x, shift, groups, weight, bias, eps, silu);
+  }
+#endif
+  return by_aten(x, shift, groups, weight, bias, eps, silu);
+}
+
+}  // namespace catvton::ops

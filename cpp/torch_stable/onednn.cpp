@@ -1,0 +1,121 @@
+#include "torch_stable/onednn.h"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+#include "torch_stable/ops.h"
+
+namespace catvton::onednn {
+namespace {
+
+using torch_stable::call;
+
+const Ints no_scalars;                     // Scalar?[]: an empty list of anything
+const std::optional<double> no_scalar;     // Scalar?
+const std::optional<std::string> no_text;  // str?
+const std::string no_activation = "none", sum = "add";
+
+// float32, `like`'s shape: numbers of both signs whose products do not cancel by pattern.
+Tensor numbers(const Ints& shape, int64_t seed) {
+  Tensor t = torch::stable::empty(shape, ScalarType::Float);
+  float* values = t.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < t.numel(); ++i) values[i] = std::sin(static_cast<float>(i * 37 + seed));
+  return t;
+}
+
+// Largest difference is at most a few roundings of the largest value.
+bool agree(const Tensor& got, const Tensor& want, double rounding) {
+  const Tensor ours = contiguous(ops::to(got, ScalarType::Float)), theirs = ops::to(want, ScalarType::Float);
+  if (ours.numel() != theirs.numel()) return false;
+  const float *a = ours.const_data_ptr<float>(), *b = theirs.const_data_ptr<float>();
+  double difference = 0, largest = 0;
+  for (int64_t i = 0; i < theirs.numel(); ++i) {
+    if (!std::isfinite(a[i])) return false;
+    difference = std::max(difference, std::abs(static_cast<double>(a[i]) - b[i]));
+    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
+  }
+  return difference <= 4 * rounding * largest;
+}
+
+bool computes_rightly(ScalarType dtype) {
+#if defined(__x86_64__) || defined(_M_X64)
+  const double rounding = dtype == ScalarType::Float ? 1e-6 : 0x1p-8;  // half a bfloat16's last place
+  auto given = [&](const Ints& shape, int64_t seed) { return ops::to(numbers(shape, seed), dtype); };
+  auto exact = [](const Tensor& t) { return ops::to(t, ScalarType::Float); };
+  try {
+    {
+      const Tensor x = given({2, 5, 24}, 1), w = given({40, 24}, 2), b = given({40}, 3), r = given({2, 5, 40}, 4);
+      const Tensor packed = pack_linear(w), want = ops::linear(exact(x), exact(w), exact(b));
+      if (!agree(unpack(packed), w, 0) || !agree(linear(x, packed, b), want, rounding)) return false;
+      if (!agree(linear(x, packed, b, r), ops::add(want, exact(r)), rounding)) return false;
+    }
+    const Tensor x = given({2, 24, 9, 7}, 1), w = given({40, 24, 3, 3}, 2), b = given({40}, 3);
+    const Tensor r = given({2, 40, 5, 4}, 4);
+    const Tensor packed = pack_conv2d(w, 2, 1), want = ops::conv2d(exact(x), exact(w), exact(b), 2, 1);
+    return agree(unpack(packed), w, 0) && agree(conv2d(x, packed, b, 2, 1), want, rounding) &&
+           agree(conv2d(x, packed, b, 2, 1, r), ops::add(want, exact(r)), rounding);
+  } catch (const std::exception&) {  // no such operator, or not in this dtype on this processor
+    return false;
+  }
+#else
+  (void)dtype;  // elsewhere unmeasured
+  return false;
+#endif
+}
+
+}  // namespace
+
+bool works(ScalarType dtype) {
+  static const bool in_float = computes_rightly(ScalarType::Float);
+  static const bool in_bfloat16 = computes_rightly(ScalarType::BFloat16);
+  return (dtype == ScalarType::Float && in_float) || (dtype == ScalarType::BFloat16 && in_bfloat16);
+}
+
+bool is_packed(const Tensor& weight) {
+  int32_t layout = 0;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_layout(weight.get(), &layout));
+  return layout == aoti_torch_layout__mkldnn();
+}
+
+// mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor
+Tensor pack_linear(const Tensor& weight) {
+  return call("mkldnn::_reorder_linear_weight", "", contiguous(weight), std::optional<int64_t>{});
+}
+
+// mkldnn::_reorder_convolution_weight(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int groups=1,
+//                                     int[]? input_size=None) -> Tensor
+Tensor pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding) {
+  return call("mkldnn::_reorder_convolution_weight", "", contiguous(weight), Ints{padding, padding},
+              Ints{stride, stride}, Ints{1, 1}, int64_t{1}, std::optional<Ints>{});
+}
+
+// aten::to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor
+Tensor unpack(const Tensor& packed) {
+  return call("aten::to_dense", "", packed, std::optional<ScalarType>{}, std::optional<bool>{});
+}
+
+// mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor
+// mkldnn::_linear_pointwise.binary(Tensor X, Tensor other, Tensor W, Tensor? B, str attr) -> Tensor
+Tensor linear(const Tensor& x, const Tensor& packed, const OptionalTensor& bias, const OptionalTensor& residual) {
+  if (residual) return call("mkldnn::_linear_pointwise", "binary", x, *residual, packed, bias, sum);
+  return call("mkldnn::_linear_pointwise", "", x, packed, bias, no_activation, no_scalars, no_text);
+}
+
+// mkldnn::_convolution_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] stride, int[] dilation, int groups,
+//                                str attr, Scalar?[] scalars, str? algorithm) -> Tensor
+// mkldnn::_convolution_pointwise.binary(Tensor X, Tensor other, Tensor W, Tensor? B, int[] padding, int[] stride,
+//                                       int[] dilation, int groups, str binary_attr, Scalar? alpha, str? unary_attr,
+//                                       Scalar?[] unary_scalars, str? unary_algorithm) -> Tensor
+Tensor conv2d(const Tensor& x, const Tensor& packed, const OptionalTensor& bias, int64_t stride, int64_t padding,
+              const OptionalTensor& residual) {
+  const Ints strides{stride, stride}, paddings{padding, padding}, dilation{1, 1};
+  if (residual) {
+    return call("mkldnn::_convolution_pointwise", "binary", x, *residual, packed, bias, paddings, strides, dilation,
+                int64_t{1}, sum, no_scalar, no_text, no_scalars, no_text);
+  }
+  return call("mkldnn::_convolution_pointwise", "", x, packed, bias, paddings, strides, dilation, int64_t{1},
+              no_activation, no_scalars, no_text);
+}
+
+}  // namespace catvton::onednn

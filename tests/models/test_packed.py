@@ -1,0 +1,114 @@
+"""Packed models: the same results as plain ones and as diffusers, weights that come back bit for bit."""
+
+import pytest
+import torch
+
+from catvton import weights
+from catvton._native import C
+from support import diffusers_unet, diffusers_vae, error, native_unet, native_vae, run_unet, unet_config, unet_weights
+
+DTYPES = (torch.float32, torch.bfloat16)
+SIZES = [(14, 9), (16, 12), (7, 5)]  # of latents; odd ones do not halve evenly
+WIDE = {
+    "block_out_channels": (80, 160, 320),
+    "attention_head_dim": (2, 2, 2),
+    "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+    "norm_num_groups": 16,
+}
+
+
+def packed(model):
+    """The native model with the weights of a diffusers one, packed; skips where this machine cannot."""
+    made = native_vae(model, pack=True) if hasattr(model, "encoder") else native_unet(model, pack=True)
+    if not made.packed:
+        pytest.skip("no packed weights here: torch without oneDNN, or a processor without AVX-512")
+    return made
+
+
+def distance(got, want):
+    return ((got.double() - want.double()).norm() / want.double().norm()).item()
+
+
+def assert_as_good(ours, theirs, exact):
+    """float32: the gate of every parity test. Below: at most twice diffusers' own error in that dtype."""
+    if ours.dtype == torch.float32:
+        assert error(ours, theirs) <= 1e-5
+    else:
+        assert distance(ours, exact) <= 2 * distance(theirs, exact)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("layout", [{}, WIDE, {"use_linear_projection": True}], ids=["small", "wide", "linear"])
+def test_unet(dtype, size, layout):
+    theirs = diffusers_unet(**layout).to(dtype)
+    ours = packed(theirs)
+    sample, timesteps = torch.randn(2, 9, *size).to(dtype), torch.tensor([981.0, 21.0])
+    with torch.inference_mode():
+        found, reference = ours(sample, timesteps), run_unet(theirs, sample, timesteps)
+        assert_as_good(found, reference, run_unet(theirs.float(), sample.float(), timesteps))
+        tapped = ours(sample, timesteps, tap=lambda name, value: None)
+    assert torch.equal(tapped, found)  # a tap reads what is computed anyway
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_vae(dtype):
+    theirs = diffusers_vae().to(dtype)
+    ours = packed(theirs)
+    images, latents = torch.rand(1, 3, 16, 12).mul(2).sub(1).to(dtype), torch.randn(1, 4, 8, 6).to(dtype)
+    with torch.inference_mode():
+        (mean, _), decoded = ours.encode(images), ours.decode(latents)
+        their_mean, their_decoded = theirs.encode(images).latent_dist.mean, theirs.decode(latents).sample
+        theirs.float()
+        assert_as_good(mean, their_mean, theirs.encode(images.float()).latent_dist.mean)
+        assert_as_good(decoded, their_decoded, theirs.decode(latents.float()).sample)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("make", [diffusers_unet, diffusers_vae])
+def test_weights_come_back(make, dtype):
+    model = make().to(dtype)
+    ours = packed(model)
+    expected = dict(model.state_dict()) if hasattr(model, "encoder") else unet_weights(model)
+    found = ours.parameters
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        assert found[name].layout == torch.strided
+        assert torch.equal(found[name], weight), name
+    assert ours.like.dtype == dtype and ours.like.numel() == 0
+
+
+def test_moving_a_packed_model():
+    model = diffusers_unet()
+    moved = weights.to(packed(model), "bfloat16", pack=True)
+    assert moved.packed and moved.like.dtype == torch.bfloat16
+    plain = weights.to(moved, "bfloat16")
+    assert not plain.packed
+    assert all(torch.equal(plain.parameters[n], w.bfloat16()) for n, w in unet_weights(model).items())
+
+
+def test_packing_empties_the_state():
+    """So that no weight is in memory twice; a plain model leaves it alone."""
+    model = diffusers_unet()
+    state = unet_weights(model)
+    count = len(state)
+    C.UNet(state, unet_config(model))
+    assert len(state) == count
+    C.UNet(state, unet_config(model), pack=True)
+    assert not state
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)
+def test_dtypes_without_packing_stay_plain(dtype):
+    model = diffusers_unet().to(dtype)
+    ours = C.UNet(unet_weights(model), unet_config(model), pack=True)
+    assert not ours.packed and ours.like.dtype == dtype
+
+
+def test_what_does_not_fit_is_reported_as_ever():
+    model = diffusers_unet()
+    state = unet_weights(model)
+    del state["conv_in.weight"]
+    with pytest.raises(ValueError, match=r"missing conv_in.weight \[32, 9, 3, 3\]"):
+        C.UNet(state, unet_config(model), pack=True)

@@ -1,0 +1,225 @@
+"""The pack in a real ComfyUI, installed as a user installs it, run over HTTP and its websocket."""
+
+import importlib.util
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catvton import weights
+
+pytest.importorskip("websockets", reason="websockets is not installed (pip install catvton-native[test])")
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SOURCE = Path(os.environ.get("COMFYUI_DIR", ROOT / "build" / "comfyui"))
+PYTHON = ROOT / ".venv-comfy" / "bin" / "python"
+WHEELS = sorted((ROOT / "build").rglob("catvton_native-*.whl"))
+NODES = {
+    "CatVTONLoad",
+    "CatVTONTryOn",
+    "CatVTONOutfit",
+    "CatVTONLabelMap",
+    "CatVTONMaskByCategory",
+    "CatVTONMaskPreview",
+}
+STEPS = 4
+pytestmark = [
+    pytest.mark.skipif(not (SOURCE / "main.py").is_file(), reason=f"no ComfyUI in {SOURCE}"),
+    pytest.mark.skipif(not PYTHON.is_file(), reason="no .venv-comfy: scripts/comfyui_environment.py makes it"),
+    pytest.mark.skipif(not WHEELS, reason="no wheel in build/: `make build` makes one"),
+    pytest.mark.skipif(not weights.has_built_in(), reason="this build has no demo model"),
+]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"catvton_tests_{name}", HERE / f"{name}.py")
+    loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+comfyui, form = load("comfyui") if importlib.util.find_spec("websockets") else None, load("workflow_form")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A base folder of ComfyUI with a clone of the pack, installed by its own install.py."""
+    base = tmp_path_factory.mktemp("comfyui")
+    pack = base / "custom_nodes" / "catvton-native"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("docs/", "tests/")):
+            (pack / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, pack / name)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["CATVTON_WHEELS"] = str(WHEELS[-1].parent)
+    subprocess.run([PYTHON, pack / "install.py", "--force"], env=environment, check=True, capture_output=True)
+    return base
+
+
+@pytest.fixture(scope="module")
+def server(base):
+    with comfyui.Server(SOURCE, PYTHON, base) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def info(server):
+    return server.get("/object_info")
+
+
+@pytest.fixture
+def prompt(info):
+    """prompt("try_on_basic", steps=2): a workflow in the server's form, with other values for Try On's inputs."""
+
+    def build(name, **values):
+        workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+        made = form.to_api(workflow, info)
+        for node in made.values():
+            if node["class_type"] in ("CatVTONTryOn", "CatVTONOutfit"):
+                node["inputs"] |= {"steps": STEPS} | values
+                node["inputs"] = {name: value for name, value in node["inputs"].items() if value is not None}
+        return made
+
+    return build
+
+
+def test_every_node_is_there_and_explains_itself(server, info):
+    assert info.keys() >= NODES
+    for name in NODES:
+        known = info[name]
+        inputs = known["input"]["required"] | known["input"].get("optional", {})
+        assert known["description"] and known["display_name"]
+        silent = [name for name, (_, *options) in inputs.items() if not (options and options[0].get("tooltip"))]
+        assert not silent, f"{name}: no tooltip on {silent}"
+        assert all(known["output_tooltips"]), name
+    assert not [line for line in server.not_loaded() if "catvton" in line.lower()]
+
+
+def test_workflows_are_offered_with_their_thumbnails(server):
+    names = {path.stem for path in (ROOT / "workflows").glob("*.json")}
+    assert set(server.get("/api/workflow_templates")["catvton-native"]) == names
+    for name in names:
+        assert server.get(f"/api/workflow_templates/catvton-native/{name}.json")["nodes"]
+
+
+def test_help_and_translations_are_served(server):
+    for name in NODES:
+        assert len(server.get(f"/extensions/catvton-native/docs/{name}/en.md")) > 200
+    names = server.get("/i18n")
+    assert names["zh"]["nodeDefs"]["CatVTONTryOn"]["display_name"] != "Try On"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["try_on_basic", "try_on_with_drawn_mask", "mask_by_category", "outfit", "batch_catalogue", "person_to_person"],
+)
+def test_workflows_run_as_they_are(server, prompt, name):
+    run = server.run(prompt(name))
+    assert run.status == "success", run.error
+    assert len(server.images(run)) >= (3 if name == "batch_catalogue" else 1)
+
+
+def test_outside_the_mask_the_picture_stays_and_inside_it_changes(server, prompt):
+    run = server.run(prompt("try_on_basic", feather=0.0))
+    result = np.asarray(Image.open(io.BytesIO(server.images(run)[0])))
+    person = np.asarray(Image.open(ROOT / "example_inputs" / "catvton_person_masked.png"))
+    assert result.shape[:2] == person.shape[:2]
+    outside, inside = person[..., 3] == 255, person[..., 3] == 0
+    np.testing.assert_array_equal(result[outside], person[outside][:, :3])
+    assert np.abs(result[inside].astype(int) - person[inside][:, :3]).mean() > 20
+
+
+def test_progress_counts_the_steps(server, prompt):
+    run = server.run(prompt("try_on_basic", seed=7))
+    assert [event["value"] for event in run.of("progress")] == list(range(1, STEPS + 1))
+    assert {event["max"] for event in run.of("progress")} == {STEPS}
+
+
+def test_cancel_is_heeded_within_a_step(server, prompt):
+    """At 1024x768 a step of the demo model takes seconds."""
+    big = prompt("try_on_basic", width=768, height=1024, steps=50, seed=8)
+    steps = []
+
+    def second(kind, data):
+        if kind == "progress":
+            steps.append(data["value"])
+        return kind == "progress" and data["value"] == 1
+
+    run = server.run(big, interrupt=second)
+    assert run.status == "interrupted"
+    assert max(steps) <= 2
+
+
+def test_an_unchanged_loader_is_not_run_again(server, prompt):
+    server.run(prompt("try_on_basic", seed=9))
+    run = server.run(prompt("try_on_basic", seed=10))
+    loaders = {number for number, node in prompt("try_on_basic").items() if node["class_type"] == "CatVTONLoad"}
+    assert loaders <= set(run.of("execution_cached")[0]["nodes"])
+
+
+def test_two_workflows_in_turn(server, prompt):
+    for name in ("try_on_basic", "mask_by_category", "try_on_basic", "outfit"):
+        assert server.run(prompt(name, seed=11)).status == "success"
+
+
+def test_memory_is_flat_over_many_runs(server, prompt):
+    for seed in range(100, 105):
+        server.run(prompt("try_on_basic", seed=seed, steps=1))
+    before = server.memory
+    for seed in range(200, 220):
+        assert server.run(prompt("try_on_basic", seed=seed, steps=1)).status == "success"
+    assert server.memory - before < 60e6
+
+
+def test_after_free_it_runs_again(server, prompt):
+    assert server.run(prompt("try_on_basic", seed=12)).status == "success"
+    assert server.post("/free", {"unload_models": True, "free_memory": True})[0] == 200
+    assert server.run(prompt("try_on_basic", seed=12)).status == "success"
+
+
+def test_after_free_it_runs_again_where_another_workflow_ran_between(server, prompt):
+    """That one takes the loader's output out of ComfyUI's cache, and the loaded model is then held by nothing else."""
+    run = prompt("try_on_basic", seed=13)
+    number, loader = next((number, node) for number, node in run.items() if node["class_type"] == "LoadImage")
+    other = {number: loader, "999": {"class_type": "PreviewImage", "inputs": {"images": [number, 0]}}}
+    for workflow in (run, other):
+        assert server.run(workflow).status == "success"
+    assert server.post("/free", {"unload_models": True, "free_memory": True})[0] == 200
+    for workflow in (other, run):
+        assert server.run(workflow).status == "success"
+
+
+def test_a_mask_that_is_missing_is_asked_for(server, prompt):
+    run = server.run(prompt("try_on_basic", mask=None))
+    assert run.status == "error"
+    assert run.error["exception_type"] == "ValueError"
+    assert "a masked model needs one: white where to repaint" in run.error["exception_message"]
+
+
+def test_values_out_of_range_are_refused_before_the_run(server, prompt):
+    run = server.run(prompt("try_on_basic", steps=100000))
+    assert run.status == "rejected"
+    assert "bigger than max" in json.dumps(run.error)
+
+
+def test_without_the_engine_nodes_register_and_say_what_to_do(base, info):
+    """An environment in which the package cannot be imported."""
+    blocked = base.parent / f"{base.name}-blocked"
+    shutil.copytree(base / "custom_nodes", blocked / "custom_nodes")
+    shutil.copytree(base / "input", blocked / "input")
+    extra = blocked / "custom_nodes" / "a_hides_catvton.py"
+    extra.write_text("import sys\nsys.modules['catvton'] = None\nNODE_CLASS_MAPPINGS = {}\n")
+    with comfyui.Server(SOURCE, PYTHON, blocked) as server:
+        assert server.get("/object_info").keys() >= NODES
+        workflow = json.loads((ROOT / "workflows" / "try_on_basic.json").read_text(encoding="utf-8"))
+        run = server.run(form.to_api(workflow, info))
+        assert run.status == "error"
+        assert "install.py" in run.error["exception_message"]

@@ -1,0 +1,176 @@
+"""The CPU's fused operators against their formula in float64: at most twice as far from it as torch's own functions in
+the same dtype, whatever the shape; bit for bit torch's where no kernel of ours applies."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catvton._native import C
+
+ops = C.ops
+DTYPES = (torch.float32, torch.bfloat16)
+by_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+sizes = st.integers(1, 70)
+
+
+def assert_as_exact(ours, theirs, exact, scale=0.0):
+    """Each error is at most twice the largest of torch's, and roundings of the largest value: one, or a few in float32,
+    where exp and erf have some of their own. scale: roundings of it are allowed even where results are smaller."""
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+    roundings = torch.finfo(ours.dtype).eps * (4 if ours.dtype == torch.float32 else 1)
+    allowed = 2 * (theirs.double() - exact).abs().max() + roundings * max(exact.abs().max(), scale)
+    assert (ours.double() - exact).abs().max() <= allowed
+
+
+def drawn(seed, dtype, *shape, scale=1.0, offset=0.0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator).mul_(scale).add_(offset).to(dtype)
+
+
+def group_norm(x, shift, groups, weight, bias, eps, silu):
+    shifted = x if shift is None else x + shift[:, :, None, None]
+    normalised = F.group_norm(shifted, groups, weight, bias, eps)
+    return F.silu(normalised) if silu else normalised
+
+
+def geglu(x):
+    a, b = x.chunk(2, dim=-1)
+    return a * F.gelu(b)
+
+
+def add_and_norm(h, weight_1, bias_1, weight_2, bias_2, eps=1e-5):
+    total = h + F.layer_norm(h, weight_1.shape, weight_1, bias_1, eps)
+    return total, F.layer_norm(total, weight_2.shape, weight_2, bias_2, eps)
+
+
+def test_the_kernels_are_what_is_tested():
+    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        pytest.skip("this processor has no AVX-512: the operators are ATen's")
+    with torch.inference_mode():
+        chosen = C.ops.implementations(torch.empty(0))
+    assert [chosen[name] for name in ("fused_group_norm", "geglu", "add_and_norm")] == ["avx512"] * 3
+
+
+@by_dtype
+@given(
+    batch=st.integers(1, 3),
+    groups=st.integers(1, 5),
+    in_group=st.integers(1, 20),
+    height=st.integers(2, 20),  # torch refuses a group of one value
+    width=st.integers(1, 20),
+    shifted=st.booleans(),
+    silu=st.booleans(),
+    offset=st.sampled_from([0.0, 3.0, 100.0]),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_group_norm(dtype, batch, groups, in_group, height, width, shifted, silu, offset, channels_last, seed):
+    channels = groups * in_group
+    x = drawn(seed, dtype, batch, channels, height, width, scale=2.0, offset=offset)
+    if channels_last:
+        x = x.to(memory_format=torch.channels_last)
+    shift = drawn(seed + 1, dtype, batch, channels) if shifted else None
+    weight, bias = drawn(seed + 2, dtype, channels), drawn(seed + 3, dtype, channels)
+    # A group that is all but constant divides by almost nothing: eps large enough that rounding is what is compared.
+    with torch.inference_mode():
+        ours = ops.fused_group_norm(x, shift, groups, weight, bias, 0.1, silu)
+        theirs = group_norm(x, shift, groups, weight, bias, 0.1, silu)
+        exact = group_norm(
+            *(None if t is None else t.double() for t in (x, shift)), groups, weight.double(), bias.double(), 0.1, silu
+        )
+    assert_as_exact(ours, theirs, exact)
+
+
+@by_dtype
+@given(rows=sizes, columns=sizes, scale=st.sampled_from([0.1, 1.0, 5.0]), seed=st.integers(0, 2**31))
+def test_geglu(dtype, rows, columns, scale, seed):
+    x = drawn(seed, dtype, rows, 2 * columns, scale=scale)
+    with torch.inference_mode():
+        assert_as_exact(ops.geglu(x), geglu(x), geglu(x.double()), scale=x.abs().max())
+
+
+def test_gelu_keeps_its_digits_everywhere():
+    """Where Phi is tiny, too: relative to each value itself."""
+    x = torch.linspace(-8, 8, 4001)
+    with torch.inference_mode():
+        if C.ops.implementations(x)["geglu"] != "avx512":
+            pytest.skip("ATen's gelu loses them below -3")
+        got = ops.geglu(torch.stack([torch.ones_like(x), x], dim=-1)).squeeze(-1)
+    exact = x.double() * 0.5 * torch.erfc(-x.double() / 2**0.5)
+    assert ((got.double() - exact).abs() <= 4e-6 * exact.abs()).all()
+
+
+@by_dtype
+@given(rows=sizes, columns=st.integers(2, 400), offset=st.sampled_from([0.0, 3.0]), seed=st.integers(0, 2**31))
+def test_add_and_norm(dtype, rows, columns, offset, seed):
+    h = drawn(seed, dtype, rows, columns, offset=offset)
+    affine = [drawn(seed + i, dtype, columns) for i in range(4)]
+    with torch.inference_mode():
+        ours, theirs = ops.add_and_norm(h, *affine, 1e-2), add_and_norm(h, *affine, 1e-2)
+        exact = add_and_norm(h.double(), *(t.double() for t in affine), 1e-2)
+    for found, reference, truth in zip(ours, theirs, exact, strict=True):
+        assert_as_exact(found, reference, truth)
+
+
+@by_dtype
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nan_and_infinity_are_not_hidden(dtype, bad):
+    x = torch.ones(2, 64, dtype=dtype)
+    x[1, 40] = bad
+    with torch.inference_mode():
+        found = ops.geglu(x)
+        assert found[0].isfinite().all() and not found[1].isfinite().all()
+        image = x[:, :, None, None].repeat(1, 1, 3, 3).to(memory_format=torch.channels_last)
+        found = ops.fused_group_norm(
+            image, None, 4, torch.ones(64, dtype=dtype), torch.zeros(64, dtype=dtype), 1e-5, True
+        )
+        assert found[0].isfinite().all() and found[1].isnan().any()
+        _, normalised = ops.add_and_norm(x, *[torch.ones(64, dtype=dtype)] * 4, 1e-5)
+        assert normalised[0].isfinite().all() and normalised[1].isnan().any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_do_not_change_the_result(threads):
+    before = torch.get_num_threads()
+    x = drawn(0, torch.float32, 2, 64, 40, 30).to(memory_format=torch.channels_last)
+    weight, bias = drawn(1, torch.float32, 64), drawn(2, torch.float32, 64)
+    with torch.inference_mode():
+        torch.set_num_threads(1)
+        alone = ops.fused_group_norm(x, None, 8, weight, bias, 1e-5, True)
+        torch.set_num_threads(threads)
+        try:
+            assert torch.equal(ops.fused_group_norm(x, None, 8, weight, bias, 1e-5, True), alone)
+        finally:
+            torch.set_num_threads(before)
+
+
+def test_gradients_are_atens():
+    """While gradients are recorded, no kernel of ours runs: they would be lost in it."""
+    inputs = [
+        drawn(0, torch.float32, 2, 64, 5, 7).to(memory_format=torch.channels_last),
+        drawn(1, torch.float32, 2, 64),
+        drawn(2, torch.float32, 64),
+        drawn(3, torch.float32, 64),
+    ]
+
+    def grads(function):
+        leaves = [t.clone().requires_grad_() for t in inputs]
+        x, shift, weight, bias = leaves
+        h = function[0](x, shift, 8, weight, bias, 1e-5, True).permute(0, 2, 3, 1).reshape(-1, 64)
+        total, normalised = function[1](h, weight, bias, bias, weight, 1e-5)
+        (function[2](normalised).square().sum() + total.sum()).backward()
+        return [leaf.grad for leaf in leaves]
+
+    ours = grads((ops.fused_group_norm, ops.add_and_norm, ops.geglu))
+    theirs = grads((group_norm, add_and_norm, geglu))
+    assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_meta_gives_shapes():
+    x = torch.empty(2, 64, 5, 7, device="meta")
+    c = torch.empty(64, device="meta")
+    assert ops.fused_group_norm(x, None, 8, c, c, 1e-5, True).shape == x.shape
+    assert ops.geglu(torch.empty(3, 64, device="meta")).shape == (3, 32)
+    assert [t.shape for t in ops.add_and_norm(torch.empty(3, 64, device="meta"), c, c, c, c, 1e-5)] == [(3, 64)] * 2
