@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import comfy.utils
 import folder_paths
 import latent_preview
 import torch
-from comfy.patcher_extension import CallbacksMP
 
 log = logging.getLogger("catvton")
 
@@ -93,26 +91,25 @@ def dtype_for(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if management.should_use_bf16(device) else torch.float32
 
 
-def patcher(model: Any, size: int, on_unload: Callable[[Any], None]) -> Any:
+def patcher(model: Any, size: int) -> Any:
     """What puts `model`, anything with to(device), modules() and named_modules(), under ComfyUI's memory management.
 
-    size: bytes of its weights. on_unload: called with the patcher when ComfyUI has taken it off the device.
+    size: bytes of its weights.
     """
-    made = comfy.model_patcher.ModelPatcher(
+    return comfy.model_patcher.ModelPatcher(
         model, management.get_torch_device(), management.unet_offload_device(), size=size
     )
 
-    def detached(patcher: Any, unpatch_all: bool) -> None:
-        if unpatch_all:  # False: only set aside, while the same model is loaded again
-            on_unload(patcher)
 
-    made.add_callback(CallbacksMP.ON_DETACH, detached)
-    return made
+def load(owner: Any, workspace: int) -> None:
+    """Moves owner.patcher's model to its device, and others off it until `workspace` bytes are free besides.
 
-
-def load(patcher: Any, workspace: int) -> None:
-    """Moves the model to its device, and others off it until `workspace` bytes are free besides."""
-    management.load_models_gpu([patcher], memory_required=workspace, force_full_load=True)
+    ComfyUI's entry for what it has loaded then holds `owner`, until another owner comes or the model is unloaded. Not a
+    callback of ours: an owner that dies while ComfyUI goes through its entries takes one away from under it.
+    """
+    management.load_models_gpu([owner.patcher], memory_required=workspace, force_full_load=True)
+    for entry in list(management.current_loaded_models):
+        entry.catvton_owner = owner if entry.model is owner.patcher else None
 
 
 def unload(patcher: Any) -> None:

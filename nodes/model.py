@@ -2,7 +2,7 @@
 
 ComfyUI decides when the weights are on the device and when they have to go. It drops a loader's output as soon as
 another workflow runs, so models are found again by their files while anything still holds them; and the one that ran
-last is held here for as long as ComfyUI keeps it loaded. "Unload models" lets go of it.
+last is held for as long as ComfyUI keeps it loaded (`_comfy.load`). "Unload models" lets go of it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Model:
 
     def __init__(self, tryon: Any):
         size = sum(_bytes(network) for network in (tryon.unet, tryon.vae))
-        self.patcher = _comfy.patcher(CatVTON(tryon), size, on_unload=_forget)
+        self.patcher = _comfy.patcher(CatVTON(tryon), size)
         self.masked: bool = tryon.masked
         self.size: tuple[int, int] = getattr(tryon, "native_size", PUBLISHED_SIZE)  # height, width
         self._configs = tryon.unet.config, tryon.vae.config
@@ -86,17 +86,14 @@ class Model:
 
     def _ready(self, height: int, width: int, pairs: int, memory: str) -> tuple[Any, str]:
         """The TryOn, and the mode of memory that is left to it."""
-        global _last_loaded
         target, holder = self.patcher.load_device, self.patcher.model
         if target.type == "cpu":  # nothing to make room for, and no other place to wait
-            _comfy.load(self.patcher, workspace=0)
-            _last_loaded = self
+            _comfy.load(self, workspace=0)
             return holder.tryon, memory
         dtype = str(holder.tryon.dtype).removeprefix("torch.")
         workspace = _workspace(*self._configs, height, width, dtype, pairs)
         if memory not in STREAMED:
-            _comfy.load(self.patcher, workspace)
-            _last_loaded = self
+            _comfy.load(self, workspace)
             if holder.is_on(target):
                 return holder.tryon, memory
         # low, minimal, and ComfyUI's --novram: weights wait on the CPU, and come as the engine needs them.
@@ -122,13 +119,6 @@ def opened(key: Hashable, load: Callable[[], Any]) -> Model:
 
 
 _opened: WeakValueDictionary[Hashable, Model] = WeakValueDictionary()
-_last_loaded: Model | None = None
-
-
-def _forget(patcher: Any) -> None:
-    global _last_loaded
-    if _last_loaded is not None and _last_loaded.patcher is patcher:
-        _last_loaded = None
 
 
 @lru_cache(maxsize=32)

@@ -185,6 +185,18 @@ def test_after_free_it_runs_again(server, prompt):
     assert server.run(prompt("try_on_basic", seed=12)).status == "success"
 
 
+def test_after_free_it_runs_again_where_another_workflow_ran_between(server, prompt):
+    """That one takes the loader's output out of ComfyUI's cache, and the loaded model is then held by nothing else."""
+    run = prompt("try_on_basic", seed=13)
+    number, loader = next((number, node) for number, node in run.items() if node["class_type"] == "LoadImage")
+    other = {number: loader, "999": {"class_type": "PreviewImage", "inputs": {"images": [number, 0]}}}
+    for workflow in (run, other):
+        assert server.run(workflow).status == "success"
+    assert server.post("/free", {"unload_models": True, "free_memory": True})[0] == 200
+    for workflow in (other, run):
+        assert server.run(workflow).status == "success"
+
+
 def test_a_mask_that_is_missing_is_asked_for(server, prompt):
     run = server.run(prompt("try_on_basic", mask=None))
     assert run.status == "error"
