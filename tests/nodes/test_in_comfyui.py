@@ -112,7 +112,7 @@ def test_workflows_are_offered_with_their_thumbnails(server):
 
 def test_help_and_translations_are_served(server):
     for name in NODES:
-        assert len(server.get(f"/extensions/catvton-native/docs/{name}/en.md")) > 200
+        assert len(server.get(f"/extensions/catvton-native/docs/{name}.md")) > 200
     names = server.get("/i18n")
     assert names["zh"]["nodeDefs"]["CatVTONTryOn"]["display_name"] != "Try On"
 
