@@ -173,7 +173,7 @@ def needed() -> dict[str, bool]:
 
 
 def has_opencv(compiler: str) -> bool:
-    if os.environ.get("OpenCV_DIR") or platform.system() == "Darwin":
+    if os.environ.get("OpenCV_DIR") or platform.system() == "Darwin":  # noqa: SIM112 (the name CMake gives it)
         return True  # CMake looks there, and says what it finds
     source = "#include <opencv4/opencv2/core.hpp>\n"
     command = [compiler, "-x", "c++", "-E", "-I/usr/include/opencv4", "-", "-o", os.devnull]
