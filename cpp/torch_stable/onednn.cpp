@@ -110,12 +110,13 @@ Tensor linear(const Tensor& x, const Tensor& packed, const OptionalTensor& bias,
 Tensor conv2d(const Tensor& x, const Tensor& packed, const OptionalTensor& bias, int64_t stride, int64_t padding,
               const OptionalTensor& residual) {
   const Ints strides{stride, stride}, paddings{padding, padding}, dilation{1, 1};
-  if (residual) {
+  if (residual && residual->size(2) * residual->size(3) > 1) {  // of a single pixel torch 2.10 refuses it
     return call("mkldnn::_convolution_pointwise", "binary", x, *residual, packed, bias, paddings, strides, dilation,
                 int64_t{1}, sum, no_scalar, no_text, no_scalars, no_text);
   }
-  return call("mkldnn::_convolution_pointwise", "", x, packed, bias, paddings, strides, dilation, int64_t{1},
-              no_activation, no_scalars, no_text);
+  const Tensor out = call("mkldnn::_convolution_pointwise", "", x, packed, bias, paddings, strides, dilation,
+                          int64_t{1}, no_activation, no_scalars, no_text);
+  return residual ? ops::add(out, *residual) : out;
 }
 
 }  // namespace catvton::onednn
