@@ -147,21 +147,23 @@ void bind_models(py::module_& m) {
   bind_model<models::VAE, VAEConfig>(m, "VAE", "layer.vae")
       .def(
           "encode",
-          [](const Loaded<models::VAE>& self, const Tensor& images, const tap::Sink& tap) {
+          [](const Loaded<models::VAE>& self, const Tensor& images, const tap::Sink& tap, int64_t strip) {
             py::gil_scoped_release no_gil;
             tap::Listen listen(tap);
-            const models::Posterior posterior = self.model.encode(images);
+            const models::Posterior posterior = self.model.encode(images, {strip});
             return std::make_pair(posterior.mean, posterior.std);
           },
-          py::arg("images"), py::arg("tap") = py::none(), "Mean and standard deviation of the posterior over latents.")
+          py::arg("images"), py::arg("tap") = py::none(), py::arg("strip") = 0,
+          "Mean and standard deviation of the posterior over latents. strip: largest maps are computed in strips of "
+          "at most so many elements (0: whole), the same to rounding.")
       .def(
           "decode",
-          [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap) {
+          [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap, int64_t strip) {
             py::gil_scoped_release no_gil;
             tap::Listen listen(tap);
-            return self.model.decode(latents);
+            return self.model.decode(latents, {strip});
           },
-          py::arg("latents"), py::arg("tap") = py::none());
+          py::arg("latents"), py::arg("tap") = py::none(), py::arg("strip") = 0);
 }
 
 }  // namespace catvton::bindings
