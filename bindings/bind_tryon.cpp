@@ -10,6 +10,21 @@ namespace {
 
 using UNet = Loaded<models::UNet>;
 using VAE = Loaded<models::VAE>;
+using UNetPointer = std::variant<std::shared_ptr<UNet>, std::shared_ptr<models::StreamedUNet>>;
+using VAEPointer = std::shared_ptr<VAE>;
+
+tryon::Denoiser denoiser(const UNetPointer& unet, bool one_by_one) {
+  if (const auto* whole = std::get_if<std::shared_ptr<UNet>>(&unet)) return tryon::resident((*whole)->model, one_by_one);
+  return tryon::streamed(*std::get<1>(unet));
+}
+
+tryon::VAESource source_of(const std::variant<VAEPointer, std::function<VAEPointer()>>& vae) {
+  return [vae]() -> std::shared_ptr<const models::VAE> {
+    const VAEPointer* given = std::get_if<VAEPointer>(&vae);
+    const VAEPointer loaded = given ? *given : std::get<1>(vae)();
+    return {loaded, &loaded->model};  // the model, and with it the weights that Python counts
+  };
+}
 
 // Ctrl-C arrives between two steps even where the caller passed no callback.
 tryon::OnStep interruptible(tryon::OnStep on_step) {
@@ -34,17 +49,21 @@ void bind_tryon(py::module_& m) {
       "True: a masked model (9 channels), False: mask-free (8); ValueError otherwise.");
   m.def(
       "tryon",
-      [](const UNet& unet, const VAE& vae, const Tensor& person, const Tensor& garment, const OptionalTensor& mask,
-         const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta, const tryon::Noise& noise,
-         const tryon::OnStep& on_step, const tap::Sink& tap) {
+      [](const UNetPointer& unet, const std::variant<VAEPointer, std::function<VAEPointer()>>& vae,
+         const Tensor& person, const std::variant<Tensor, std::pair<Tensor, Tensor>>& garment,
+         const OptionalTensor& mask, const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta,
+         const tryon::Noise& noise, const tryon::OnStep& on_step, const tap::Sink& tap, bool one_by_one,
+         int64_t strip) {
         py::gil_scoped_release no_gil;
         tap::Listen listen(tap);
-        return tryon::run(unet.model, vae.model, {person, garment, mask}, {steps, guidance, eta, scheduler}, noise,
-                          interruptible(on_step));
+        return tryon::run(denoiser(unet, one_by_one), source_of(vae), {person, garment, mask},
+                          {steps, guidance, eta, scheduler, {strip}}, noise, interruptible(on_step));
       },
       py::arg("unet"), py::arg("vae"), py::arg("person"), py::arg("garment"), py::arg("mask"), py::arg("scheduler"),
       py::arg("steps"), py::arg("guidance"), py::arg("eta"), py::arg("noise"), py::arg("on_step") = py::none(),
-      py::arg("tap") = py::none());
+      py::arg("tap") = py::none(), py::arg("one_by_one") = false, py::arg("strip") = 0,
+      "vae: the VAE, or a function that gives it when it is needed. garment: its picture, or mean and std of its latents."
+      " one_by_one: guidance's branches one after the other. strip: as of VAE.encode.");
 }
 
 }  // namespace catvton::bindings
