@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
 
 namespace catvton::nn {
 namespace {
@@ -13,9 +14,13 @@ constexpr int64_t rows_dim = 2;  // of [B, C, H, W]
 
 Tensor rows_of(const Tensor& x, int64_t first, int64_t last) { return ops::narrow(x, rows_dim, first, last - first); }
 
-// fill(first, last) for strips of `rows` that cover [0, height).
-void for_strips(int64_t height, int64_t rows, const std::function<void(int64_t, int64_t)>& fill) {
-  for (int64_t first = 0; first < height; first += rows) fill(first, std::min(first + rows, height));
+// fill(first, last) for strips of `rows` that cover x's height; on `meta`, which only measures, for those of every kind:
+// the first, one in the middle, the last.
+void for_strips(const Tensor& x, int64_t height, int64_t rows, const std::function<void(int64_t, int64_t)>& fill) {
+  for (int64_t first = 0; first < height; first += rows) {
+    if (is_meta(x) && first > rows && first + rows < height) continue;
+    fill(first, std::min(first + rows, height));
+  }
 }
 
 // silu(norm(x)) for any rows of x, with the statistics of all rows.
@@ -29,7 +34,7 @@ class NormSilu {
       Tensor mean, squares;  // float32 [B, groups]; squares: sum of (x - mean)^2
     };
     std::vector<Part> parts;
-    for_strips(x.size(rows_dim), rows, [&](int64_t first, int64_t last) {
+    for_strips(x, x.size(rows_dim), rows, [&](int64_t first, int64_t last) {
       const int64_t count = (last - first) * row;
       const Tensor strip = ops::to(ops::reshape(rows_of(x, first, last), {batch, norm.groups, count}), ScalarType::Float);
       const auto [variance, mean] = ops::var_mean(strip, 2);
@@ -99,7 +104,7 @@ Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& stri
   Tensor h = empty_map(x, out, height, width);
   {
     const NormSilu norm1(block.norm1, x, rows);
-    for_strips(height, rows, [&](int64_t first, int64_t last) {
+    for_strips(x, height, rows, [&](int64_t first, int64_t last) {
       auto input = [&](int64_t from, int64_t to) { return norm1(rows_of(x, from, to)); };
       ops::copy_into(rows_of(h, first, last), conv_rows(block.conv1, height, first, last, input));
     });
@@ -107,7 +112,7 @@ Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& stri
   // From here on x is read once more, by the shortcut, row by row: the result can take its place.
   Tensor result = out <= in ? ops::narrow(x, 1, 0, out) : empty_map(x, out, height, width);
   const NormSilu norm2(block.norm2, h, rows);
-  for_strips(height, rows, [&](int64_t first, int64_t last) {
+  for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) { return norm2(rows_of(h, from, to)); };
     const Tensor strip = conv_rows(block.conv2, height, first, last, input);
     const Tensor before = rows_of(x, first, last);
@@ -122,7 +127,7 @@ Tensor in_strips(const Upsample2D& upsample, const Tensor& x, const Strips& stri
   const int64_t rows = strips.rows(x.size(0), channels, height, width);
   if (rows >= height) return upsample(x, height, width);
   Tensor h = empty_map(x, channels, height, width);
-  for_strips(height, rows, [&](int64_t first, int64_t last) {
+  for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) {  // rows of the enlarged map, of which two make one of x
       const int64_t source = from / 2, source_end = (to + 1) / 2;
       const Tensor enlarged = ops::resize_nearest(rows_of(x, source, source_end), 2 * (source_end - source), width);
@@ -137,7 +142,7 @@ Tensor in_strips(const Downsample2D& downsample, const Tensor& x, const Strips& 
   if (!strips.divide(x)) return downsample(x);
   const int64_t height = x.size(2) / 2, rows = strips.rows(x.size(0), x.size(1), x.size(2), x.size(3)) / 2;
   Tensor h = empty_map(x, downsample.conv.weight.size(0), height, x.size(3) / 2);
-  for_strips(height, rows, [&](int64_t first, int64_t last) {
+  for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     const int64_t end = std::min(2 * last + 1, x.size(2));  // the row below the last one is padding
     const Tensor strip = ops::pad_zeros(rows_of(x, 2 * first, end), {0, 1, 0, 2 * last + 1 - end});
     ops::copy_into(rows_of(h, first, last), downsample.conv(strip));
@@ -150,7 +155,7 @@ Tensor in_strips(const GroupNorm& norm, const Conv2d& conv, const Tensor& x, con
   const int64_t height = x.size(2), rows = strips.rows(x.size(0), x.size(1), height, x.size(3));
   const NormSilu normalised(norm, x, rows);
   Tensor h = empty_map(x, conv.weight.size(0), height, x.size(3));
-  for_strips(height, rows, [&](int64_t first, int64_t last) {
+  for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) { return normalised(rows_of(x, from, to)); };
     ops::copy_into(rows_of(h, first, last), conv_rows(conv, height, first, last, input));
   });
