@@ -36,6 +36,7 @@ class Plan:
     width: int
     dtype: str
     mode: str
+    float8: bool  # the UNet's weights are stored in eight bits
     unet_weights: int  # of the whole networks, as they are stored
     vae_weights: int
     resident: int  # weights that are there from beginning to end
@@ -63,12 +64,14 @@ def plan(
     mode: str = "normal",
     float8: bool = False,
     offload: bool | None = None,
+    host: bool = False,
 ) -> Plan:
     """The memory of `batch` try-ons at once at `height` x `width`, with the models in `dtype`.
 
     unet_config, vae_config: `C.UNetConfig` and `C.VAEConfig`. guided: guidance above 1, which has two branches.
     mode: of `catvton.modes`. float8: the UNet's weights are stored in eight bits. offload: whether weights wait
     elsewhere, so that only those count that are on the device; None: as on a GPU, in the modes that do so there.
+    host: count what convolutions take for themselves on a CPU, too.
     """
     from .modes import MODES
     from .preparation import check_size
@@ -80,7 +83,7 @@ def plan(
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     offload = mode != "normal" if offload is None else offload
     configs = _Configs(unet_config, vae_config)
-    return _planned(configs, int(height), int(width), dtype, batch, bool(guided), mode, float8, offload)
+    return _planned(configs, int(height), int(width), dtype, batch, bool(guided), mode, float8, offload, host)
 
 
 class _Configs:
@@ -113,6 +116,7 @@ def _planned(
     mode: str,
     float8: bool,
     offload: bool,
+    host: bool,
 ) -> Plan:
     import torch
 
@@ -126,14 +130,14 @@ def _planned(
         unet = Float8UNet.of(unet)
     work = arrange(unet, vae, mode, like.device, offload, copies=offload)
     unet_weights, vae_weights = stored_bytes(unet), stored_bytes(vae)
-    peaks = recorded_stages(work, unet, vae, height, width, batch, guided)
+    peaks = recorded_stages(work, unet, vae, height, width, batch, guided, host)
     return Plan(
-        height, width, dtype, mode, unet_weights, vae_weights, 0 if offload else unet_weights + vae_weights, *peaks
+        height, width, dtype, mode, float8, unet_weights, vae_weights, 0 if offload else unet_weights + vae_weights, *peaks
     )
 
 
 def recorded_stages(
-    work: Any, unet: Any, vae: Any, height: int, width: int, batch: int, guided: bool
+    work: Any, unet: Any, vae: Any, height: int, width: int, batch: int, guided: bool, host: bool = False
 ) -> tuple[int, int, int]:
     """The peaks of encoding, of a step and of decoding while `work` does one try-on of one step, weights that `unet`
     and `vae` hold not counted. On the device and in the dtype of the VAE's weights."""
@@ -143,7 +147,7 @@ def recorded_stages(
 
     existing = [*_tensors(unet), *_tensors(vae)]
     device = existing[-1].device
-    recorder = _recorder()(existing)
+    recorder = _recorder()(existing, host)
     drawn, peaks = 0, []
 
     def end_of_stage(*_) -> None:
@@ -170,7 +174,7 @@ def recorded_stages(
             garment=picture(vae.config.in_channels),
             mask=picture(1) if masked else None,
             scheduler=C.DDIMConfig(),
-            steps=2,  # from the second on, what waits between two steps is there, too
+            steps=2 if callable(work.vae) else 1,  # where weights come, the kept ones are all there from the second on
             guidance=2.5 if guided else 1.0,
             eta=1.0,
             noise=noise,
@@ -234,8 +238,9 @@ def _recorder() -> type:
     from torch.utils._pytree import tree_leaves
 
     class Recorder(TorchDispatchMode):
-        def __init__(self, existing: Iterable[torch.Tensor]):
+        def __init__(self, existing: Iterable[torch.Tensor], host: bool = False):
             super().__init__()
+            self.host = host
             self.known = {tensor.untyped_storage()._cdata for tensor in existing}
             self.now = self.peak = 0
 
@@ -244,6 +249,9 @@ def _recorder() -> type:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, torch.Tensor):
                     self.see(leaf.untyped_storage())
+            if self.host and func is torch.ops.aten.convolution.default:
+                # oneDNN first copies input and weight into an order of its own.
+                self.peak = max(self.peak, self.now + args[0].nbytes + args[1].nbytes)
             return result
 
         def see(self, storage) -> None:

@@ -72,12 +72,11 @@ def arrange(unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool
     return Work(streamer.network, bring_vae, one_by_one=True)
 
 
-def choose(model: Any, height: int, width: int, batch: int, guided: bool) -> Mode:
-    """The first mode whose plan fits into what `model.device` has free, its own weights there counted as free.
+def choose(model: Any, height: int, width: int, batch: int, guided: bool, free: int | None) -> Mode:
+    """The first mode whose plan fits into `free` bytes of `model.device`, its own weights there counted as free.
 
-    Where nothing fits, minimal: the plan may be pessimistic. Where the system does not tell what is free, normal.
+    Where nothing fits, minimal: it may do all the same. Where free is None, not known, normal.
     """
-    free = free_memory(model.device)
     if free is None:
         return "normal"
     if model.resident:
@@ -107,6 +106,7 @@ def plan_of(model: Any, height: int, width: int, batch: int, guided: bool, mode:
         mode=mode,
         float8=isinstance(model.unet, Float8UNet),
         offload=offloads(mode, model.device),
+        host=model.device.type == "cpu",
     )
 
 
@@ -143,7 +143,8 @@ def out_of_memory(error: BaseException) -> bool:
     """torch.OutOfMemoryError, or what torch and numpy raise on a CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("not enough memory" in text or "allocate memory" in text)
 
 
 def advice(model: Any, height: int, width: int, batch: int, guided: bool) -> str:

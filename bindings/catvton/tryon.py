@@ -195,7 +195,7 @@ class TryOn:
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
         size = (height, width, len(batches[0]), guidance > 1)
-        mode = modes.choose(self, *size) if memory == "auto" else memory
+        mode = modes.choose(self, *size, modes.free_memory(self.device)) if memory == "auto" else memory
         for number, batch in enumerate(batches):
             on_step = callback and counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))

@@ -60,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (%(default)s)")
     models.add_argument("--dtype", default="auto", choices=["auto", *memory.DTYPES], help="(%(default)s)")
 
+    models.add_argument("--weights-dtype", choices=["float8_e4m3"], help="keep the UNet's weights in eight bits")
+    models.add_argument(
+        "--memory",
+        default="auto",
+        choices=["auto", "normal", "low", "minimal"],
+        help="less memory for more time; auto takes what fits (%(default)s)",
+    )
+
     work = parser.add_argument_group("how it is done")
     work.add_argument("--steps", type=int, default=50, help="denoising steps (%(default)s)")
     work.add_argument("--guidance", type=float, default=2.5, help="how strictly to follow the garment (%(default)s)")
@@ -109,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
         variant=args.variant,
         device=args.device,
         dtype=args.dtype,
+        weights_dtype=args.weights_dtype,
+        memory=args.memory,
     )
     if model.masked and args.mask is None and args.category is None:
         raise ValueError("this is a masked model: give --mask, white where the garment goes, or --category")
@@ -206,12 +216,13 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
                     feather=args.feather,
                     protect=args.protect,
                     match_colour=args.match_colour,
+                    memory=args.memory,
                     callback=lambda *_: bar.update(),
                 )
             except torch.OutOfMemoryError as error:
                 raise MemoryError(
                     f"not enough memory on {model.device} for {height}x{width} in {model.dtype} ({error}). "
-                    "Try a smaller --size or --dtype bfloat16; `catvton info` tells what is needed."
+                    "`catvton info --memory` tells what other sizes need."
                 ) from error
             job.out.parent.mkdir(parents=True, exist_ok=True)
             _save(result, job.out)
