@@ -156,17 +156,17 @@ networks = [C.UNet.blank(unet, torch.empty(0)), C.VAE.blank(vae, torch.empty(0))
 for network in networks:
     for weight in network.parameters.values(): weight.normal_(0, 0.02)
 tryon = catvton.TryOn(*networks, C.DDIMConfig())
-person = np.zeros((640, 480, 3), np.uint8); mask = np.zeros((640, 480), np.uint8)
+person = np.zeros((384, 288, 3), np.uint8); mask = np.zeros((384, 288), np.uint8)
 mask[:40, :40] = 255
 call = dict(steps=1, paste_back=False, seed=1)
 tryon(person[:64, :64], person, mask[:64, :64], height=64, width=64, memory="normal", **call)
-plans = [modes.plan_of(tryon, 640, 480, 1, True, mode) for mode in ("normal", "low")]
+plans = [modes.plan_of(tryon, 384, 288, 1, True, mode) for mode in ("normal", "low")]
 virtual = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 share = float(sys.argv[1])
 limit = virtual + int(plans[1].activations * (1 - share) + plans[0].activations * share)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
-    result = tryon(person, person, mask, height=640, width=480, memory="normal", **call)
+    result = tryon(person, person, mask, height=384, width=288, memory="normal", **call)
     print("made in", result.memory)
 except torch.OutOfMemoryError as error:
     print("OutOfMemoryError", error)
@@ -191,7 +191,7 @@ def test_where_memory_runs_out_the_next_lower_mode_is_tried():
 def test_where_nothing_fits_the_error_says_what_would():
     done = run_short_of_memory(-0.7)
     assert done.stdout.startswith("OutOfMemoryError"), done.stdout
-    assert "640x480 takes" in done.stdout and "320x240 takes" in done.stdout and "memory='minimal'" in done.stdout
+    assert "384x288 takes" in done.stdout and "192x144 takes" in done.stdout and "memory='minimal'" in done.stdout
     assert "trying again with 'low'" in done.stderr
 
 
