@@ -174,8 +174,8 @@ void bind_models(py::module_& m) {
             return std::make_pair(posterior.mean, posterior.std);
           },
           py::arg("images"), py::arg("tap") = py::none(), py::arg("strip") = 0,
-          "Mean and standard deviation of the posterior over latents. strip: largest maps are computed in strips of "
-          "at most so many elements (0: whole), the same to rounding.")
+          "Mean and standard deviation of the posterior over latents.\n\n"
+          "strip: maps are computed in strips of at most so many elements, 0: whole.")
       .def(
           "decode",
           [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap, int64_t strip) {

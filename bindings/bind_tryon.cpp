@@ -14,7 +14,8 @@ using UNetPointer = std::variant<std::shared_ptr<UNet>, std::shared_ptr<models::
 using VAEPointer = std::shared_ptr<VAE>;
 
 tryon::Denoiser denoiser(const UNetPointer& unet, bool one_by_one) {
-  if (const auto* whole = std::get_if<std::shared_ptr<UNet>>(&unet)) return tryon::resident((*whole)->model, one_by_one);
+  if (const auto* whole = std::get_if<std::shared_ptr<UNet>>(&unet))
+    return tryon::resident((*whole)->model, one_by_one);
   return tryon::streamed(*std::get<1>(unet));
 }
 
@@ -62,8 +63,9 @@ void bind_tryon(py::module_& m) {
       py::arg("unet"), py::arg("vae"), py::arg("person"), py::arg("garment"), py::arg("mask"), py::arg("scheduler"),
       py::arg("steps"), py::arg("guidance"), py::arg("eta"), py::arg("noise"), py::arg("on_step") = py::none(),
       py::arg("tap") = py::none(), py::arg("one_by_one") = false, py::arg("strip") = 0,
-      "vae: the VAE, or a function that gives it when it is needed. garment: its picture, or mean and std of its latents."
-      " one_by_one: guidance's branches one after the other. strip: as of VAE.encode.");
+      "vae: the VAE, or a function that gives it when it is needed.\n"
+      "garment: its picture, or mean and std of its latents.\n"
+      "one_by_one: guidance's branches one after the other. strip: as of VAE.encode.");
 }
 
 }  // namespace catvton::bindings

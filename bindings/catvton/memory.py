@@ -132,7 +132,15 @@ def _planned(
     unet_weights, vae_weights = stored_bytes(unet), stored_bytes(vae)
     peaks = recorded_stages(work, unet, vae, height, width, batch, guided, host)
     return Plan(
-        height, width, dtype, mode, float8, unet_weights, vae_weights, 0 if offload else unet_weights + vae_weights, *peaks
+        height,
+        width,
+        dtype,
+        mode,
+        float8,
+        unet_weights,
+        vae_weights,
+        0 if offload else unet_weights + vae_weights,
+        *peaks,
     )
 
 

@@ -1,8 +1,8 @@
 """Memory modes: the same try-on with less on the device at one time. Results are equal up to rounding.
 
 normal   UNet and VAE stay on the device; both branches of guidance in one batch.
-low      Guidance's branches one after the other. On a GPU, UNet and VAE wait on the CPU: 60 % of the UNet's weights stay
-         there once they came, the others come part by part in every step; the VAE comes when it is needed.
+low      Guidance's branches one after the other. On a GPU, UNet and VAE wait on the CPU: 60 % of the UNet's weights
+         stay once they came, the others come part by part in every step; the VAE comes when it is needed.
 minimal  As low, and no weights stay.
 
 In every mode the VAE's large maps and the UNet's widest projections are computed in parts (nn/strips.h,
@@ -189,6 +189,8 @@ def placed(network: Any, device: torch.device, offload: bool) -> Any:
     if here.device == device:
         return network
     moved = {name: weight.to(device) for name, weight in weights.items()}
-    return Float8UNet(moved, network.config, network.dtype) if isinstance(network, Float8UNet) else type(network)(
-        moved, network.config
+    return (
+        Float8UNet(moved, network.config, network.dtype)
+        if isinstance(network, Float8UNet)
+        else type(network)(moved, network.config)
     )

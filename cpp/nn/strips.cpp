@@ -36,7 +36,8 @@ class NormSilu {
     std::vector<Part> parts;
     for_strips(x, x.size(rows_dim), rows, [&](int64_t first, int64_t last) {
       const int64_t count = (last - first) * row;
-      const Tensor strip = ops::to(ops::reshape(rows_of(x, first, last), {batch, norm.groups, count}), ScalarType::Float);
+      const Tensor strip =
+          ops::to(ops::reshape(rows_of(x, first, last), {batch, norm.groups, count}), ScalarType::Float);
       const auto [variance, mean] = ops::var_mean(strip, 2);
       // With one element, the variance over n - 1 is no number, and the sum of squares 0.
       parts.push_back({double(count), mean, count > 1 ? ops::mul(variance, count - 1.0) : ops::zeros_like(mean)});

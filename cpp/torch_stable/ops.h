@@ -75,8 +75,8 @@ inline Tensor less(const Tensor& x, double bound) {
 //     -> (Tensor, Tensor)
 // Variance and mean over `dim`; without a correction given, the variance is the sum of squares over n - 1.
 inline std::pair<Tensor, Tensor> var_mean(const Tensor& x, int64_t dim) {
-  const std::array<StableIValue, 4> results = torch_stable::call_for_stack("aten::var_mean", "correction", x,
-      std::optional<Ints>{Ints{dim}}, std::optional<double>{}, false);
+  const std::array<StableIValue, 4> results = torch_stable::call_for_stack(
+      "aten::var_mean", "correction", x, std::optional<Ints>{Ints{dim}}, std::optional<double>{}, false);
   return {torch::stable::detail::to<Tensor>(results[0]), torch::stable::detail::to<Tensor>(results[1])};
 }
 

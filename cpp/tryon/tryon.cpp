@@ -70,7 +70,8 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
     const Tensor timesteps = ops::full({input.size(0)}, steps[i].timestep, ScalarType::Float, input);
     tap::record(tap_name, "timestep", timesteps);
     tap::record(tap_name, "unet_in", input);
-    const Tensor output = ops::to(unet.predict(ops::to(input, unet.dtype), timesteps, guided ? 2 : 1), ScalarType::Float);
+    const Tensor output =
+        ops::to(unet.predict(ops::to(input, unet.dtype), timesteps, guided ? 2 : 1), ScalarType::Float);
     tap::record(tap_name, "unet_out", output);
     const Tensor eps = guided ? sampling::guide(output, options.guidance) : output;  // [B, latent_channels, joined]
     tap::record(tap_name, "eps_cfg", eps);

@@ -101,7 +101,7 @@ def test_eight_bits_make_nearly_the_same_picture(folder, tryon):
 
 @pytest.mark.parametrize("options", [{"memory": "tiny"}, {"weights_dtype": "int4"}])
 def test_mistakes_are_named(folder, tryon, options):
-    with pytest.raises(ValueError, match="tiny|int4"):
+    with pytest.raises(ValueError, match=r"tiny|int4"):
         load(folder, **options)
     if "memory" in options:
         with pytest.raises(ValueError, match="auto, normal, low, minimal"):

@@ -90,7 +90,7 @@ def _memory_text(plans: list[memory.Plan]) -> str:
     columns = ["dtype", "size", "mode", "weights that stay", "VAE encode", "UNet step", "VAE decode", "peak"]
     return "\n".join(
         [
-            "Memory on a GPU, one picture with guidance (its context and kernels' own scratch not counted; on a CPU all",
+            "Memory on a GPU, one picture with guidance (its context and kernels' scratch not counted; on a CPU all",
             "weights stay). Columns after the weights: what comes and goes. Peak: weights + the largest of these.",
             "",
             table(columns, rows),
