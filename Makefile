@@ -31,8 +31,12 @@ help:  ## list the targets
 	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build  ## one try-on at full size with made-up weights: the picture, the time and the memory
+demo: build  ## the built-in small model tries garments on: one picture, the time and the memory
 	$(PYTHON) scripts/demo.py
+
+.PHONY: demo-full
+demo-full: build  ## one try-on at full size with made-up weights: the time and the memory of the real thing
+	$(PYTHON) scripts/demo_full.py
 
 .PHONY: demo-model
 demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hours; run it again to go on

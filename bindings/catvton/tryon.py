@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class TryOn:
     unet: Any  # C.UNet
     vae: Any  # C.VAE
     scheduler: Any  # C.DDIMConfig
+    native_size: tuple[int, int] = weights.PUBLISHED_SIZE  # (height, width) that it was trained for
 
     @classmethod
     def load(
@@ -58,7 +59,8 @@ class TryOn:
     ) -> TryOn:
         """The model in `folder`, or of files named one by one; what is named wins over what the folder holds.
 
-        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows.
+        folder: base UNet, VAE and attention weights in one of the layouts that `weights.find` knows; or "demo", the
+            small model that comes with the package (a folder of that name is "./demo").
         unet, vae: a diffusers folder, or a .safetensors, .bin or .ckpt file, single-file checkpoints included.
         attention: CatVTON's trained self-attention. Only a base named by unet= may go without: it keeps its own.
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
@@ -75,6 +77,7 @@ class TryOn:
             unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind),
             vae=weights.load_vae(files.vae, dtype=dtype, device=device),
             scheduler=weights.load_scheduler(files.scheduler),
+            native_size=weights.native_size(files),
         )
         C.is_masked(model.unet.config, model.vae.config)  # a base of neither kind is refused here, not at first use
         return model
@@ -98,7 +101,7 @@ class TryOn:
         dtype = self.dtype if dtype is None else resolve_dtype(dtype, device)
         if (device, dtype) == (self.device, self.dtype):
             return self
-        return TryOn(weights.to(self.unet, dtype, device), weights.to(self.vae, dtype, device), self.scheduler)
+        return replace(self, unet=weights.to(self.unet, dtype, device), vae=weights.to(self.vae, dtype, device))
 
     def __call__(
         self,
@@ -110,8 +113,8 @@ class TryOn:
         guidance: float = 2.5,
         eta: float = 1.0,
         seed: int | None = None,
-        height: int = 1024,
-        width: int = 768,
+        height: int | None = None,
+        width: int | None = None,
         fit: Fit = "pad",
         paste_back: bool = True,
         feather: Length | None = None,
@@ -134,7 +137,8 @@ class TryOn:
         evaluated with, 0 is deterministic after the first noise.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
-        height, width: at which the model works, multiples of 8. fit: how pictures reach that size (`Placement.of`).
+        height, width: at which the model works, multiples of 8; None: its `native_size`. fit: how pictures reach that
+        size (`Placement.of`).
         paste_back: the result goes back into the original picture, at its size, and outside the mask nothing changes.
         feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
@@ -145,6 +149,8 @@ class TryOn:
 
         Raises ValueError or TypeError naming the value and the fix, FileNotFoundError, torch.OutOfMemoryError.
         """
+        native_height, native_width = self.native_size
+        height, width = native_height if height is None else height, native_width if width is None else width
         settings = Settings(steps, guidance, eta, height, width, fit)
         C.ddim_steps(self.scheduler, steps, eta)  # refuses steps and eta before any work
         pairs, is_single = pairs_of(person, garment, mask)

@@ -32,12 +32,12 @@ QUICK = ("--steps", 2, "--size", "64x48", "--device", "cpu")
 
 def test_help_and_version_need_no_torch(catvton):
     hide = "import sys; sys.modules['torch'] = None; from catvton.cli import main; main({!r})"
-    for arguments in (["--help"], ["tryon", "--help"], ["info", "--help"], ["doctor", "--help"]):
+    for arguments in (["--help"], ["tryon", "--help"], ["outfit", "--help"], ["info", "--help"], ["doctor", "--help"]):
         done = subprocess.run([sys.executable, "-c", hide.format(arguments)], capture_output=True, text=True)
         assert done.returncode == 0 and done.stdout.startswith("usage: catvton"), done.stderr
     assert catvton("--version").stdout.strip() == f"catvton {__version__}"
     assert "COMMAND" in catvton(code=2).stderr
-    for command in ("tryon", "mask", "info", "doctor", "data"):
+    for command in ("tryon", "outfit", "mask", "info", "doctor", "data", "evaluate"):
         assert command in catvton("--help").stdout
         catvton(command, "--help")
 

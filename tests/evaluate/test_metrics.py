@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from catvton.evaluate.metrics import colour_difference, psnr, ssim
-from catvton.evaluate.run import measure, summary
+from catvton.evaluate.measure import by_fabric, means, measure
+from catvton.evaluate.metrics import colour_difference, psnr, ssim, texture_agreement
 
 pytest.importorskip("skimage", reason="scikit-image is not installed (pip install catvton-native[evaluate])")
 
@@ -100,4 +100,67 @@ def test_pictures_that_do_not_differ_are_no_vote():
     case = case_of((200, 0, 0), (200, 0, 0), (0, 0, 200))  # paired: the truth is the person
     got = measure(0, np.zeros((16, 16, 3), np.uint8), case)
     assert got.not_worn is None
-    assert "not_worn" not in summary([got])
+    assert "not_worn" not in means([got])
+
+
+def test_without_a_truth_nothing_is_claimed():
+    case = case_of([90] * 3, [120] * 3, [255] * 3)
+    del case["truth"]
+    assert means([measure(0, np.zeros((16, 16, 3), np.uint8), case)]) == {"cases": 1}
+
+
+def test_means_by_fabric():
+    case = case_of([90] * 3, [120] * 3, [255] * 3)
+    greys = ((120, "dots"), (150, "plain"), (150, "plain"), (90, "plain"))
+    numbers = [measure(i, np.full((16, 16, 3), grey, np.uint8), case, cloth) for i, (grey, cloth) in enumerate(greys)]
+    found = by_fabric(numbers)
+    assert list(found) == ["dots", "plain"]
+    assert (found["dots"]["cases"], found["plain"]["cases"]) == (1, 3)
+    assert found["dots"]["colour"] == 0
+    assert found["plain"]["colour"] == pytest.approx(sum(n.colour for n in numbers[1:]) / 3, abs=1e-4)
+
+
+def striped(shift=0, angle="down", light=(230, 210, 190), dark=(40, 60, 90), size=64, period=12):
+    along = (np.arange(size) + shift) % period < period // 2
+    bands = along[:, None] if angle == "down" else along[None]
+    return np.where(np.broadcast_to(bands, (size, size))[..., None], np.uint8(light), np.uint8(dark))
+
+
+class TestTexture:
+    area = np.ones((64, 64), bool)
+
+    def agreement(self, picture):
+        return texture_agreement(picture, striped(), self.area)
+
+    def test_the_same_stripes(self):
+        assert self.agreement(striped()) == pytest.approx(1)
+        assert self.agreement(striped(light=(120, 30, 30), dark=(30, 120, 30))) > 0.95, "whatever their colours"
+        assert self.agreement((striped().astype(int) // 4 + 100).astype(np.uint8)) > 0.95, "and their contrast"
+
+    def test_other_stripes(self):
+        assert self.agreement(striped(angle="across")) == pytest.approx(0, abs=0.1)
+        assert self.agreement(striped(shift=3)) < -0.5, "edges where the truth has none"
+        assert self.agreement(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)) < 0.2
+
+    def test_a_flat_picture_has_no_texture(self):
+        assert self.agreement(np.full((64, 64, 3), 128, np.uint8)) == 0
+        assert texture_agreement(striped(), np.full((64, 64, 3), 128, np.uint8), self.area) is None
+
+    def test_edges_of_equal_lightness_count(self):
+        """Red and green of the same L* (CIE 1976, computed here): a gradient of grey levels would miss them."""
+        red, green = (200, 60, 60), (0, 127, 0)
+
+        def lightness(colour):
+            linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in colour]
+            return 116 * np.dot(linear, (0.2126, 0.7152, 0.0722)) ** (1 / 3) - 16
+
+        assert abs(lightness(red) - lightness(green)) < 1
+        assert self.agreement(striped(light=red, dark=green)) > 0.9
+
+    def test_the_outline_does_not_count(self):
+        area = np.zeros((64, 64), bool)
+        area[16:48, 16:48] = True
+        ours, truth = np.zeros((2, 64, 64, 3), np.uint8)
+        ours[area], truth[area] = striped()[area], striped(angle="across")[area]
+        assert texture_agreement(ours, truth, area) == pytest.approx(0, abs=0.15)
+        assert texture_agreement(ours, ours, np.zeros((64, 64), bool)) is None

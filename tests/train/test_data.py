@@ -8,7 +8,7 @@ from PIL import Image
 from catvton.data.wardrobe import case
 from catvton.train.cli import main
 from catvton.train.randomness import shuffled
-from catvton.train.samples import Folder, Several, Wardrobe
+from catvton.train.samples import Folder, Several, Unrelated, Wardrobe
 from catvton.train.shards import ITEMS, Shards
 
 
@@ -143,3 +143,17 @@ def test_shards_of_other_data_are_refused(tmp_path):
     Shards(tmp_path, "a", 1, dict)
     with pytest.raises(ValueError, match=r"made from other data \(a\), not from b"):
         Shards(tmp_path, "b", 1, dict)
+
+
+def test_unrelated_garments_come_from_the_next_sample():
+    related = Wardrobe(3, (64, 48), seed=5)
+    unrelated = Unrelated(related)
+    assert unrelated.key != related.key and len(unrelated) == 3
+    for index in range(3):
+        sample = unrelated.sample(index)
+        assert torch.equal(sample["person"], related.sample(index)["person"])
+        assert torch.equal(sample["mask"], related.sample(index)["mask"])
+        assert torch.equal(sample["garment"], related.sample((index + 1) % 3)["garment"])
+        assert not torch.equal(sample["garment"], related.sample(index)["garment"])
+    with pytest.raises(ValueError, match="two samples or more"):
+        Unrelated(Wardrobe(1, (64, 48)))

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def folder():
-    """Kept between runs, and shared with `make demo`."""
+    """Kept between runs, and shared with `make demo-full`."""
     if RAM_GB < 12:
         pytest.skip(f"two copies of the full model need 12 GB of memory, this machine has {RAM_GB:.0f}")
     return synthetic_weights.write(ROOT / "build" / "demo" / "weights")

@@ -21,6 +21,7 @@ from .. import __version__
 
 COMMANDS = {
     "tryon": (".cli.tryon", "dress a person in a garment"),
+    "outfit": (".cli.outfit", "dress a person in several garments"),
     "mask": (".masks.cli", "make the mask of the clothes to replace"),
     "info": (".cli.info", "what model files are, their size, licence and the memory they need"),
     "doctor": (".cli.doctor", "check this machine, torch and every operator of the engine"),
@@ -34,6 +35,7 @@ EPILOG = """first steps:
   catvton doctor                                   does everything work here?
   catvton info models/                             which models are these, and do they fit?
   catvton tryon person.jpg garment.jpg --mask mask.png --models models/ --out result.png
+--models demo and `catvton info demo` mean the small model that comes with the package.
 """
 
 

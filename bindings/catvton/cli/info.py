@@ -17,10 +17,15 @@ LICENCE = (
     "CatVTON's published weights are licensed CC BY-NC-SA 4.0: no commercial use, and what you make of them "
     "carries the same licence. Base UNet and VAE have licences of their own. This engine's code is Apache-2.0."
 )
+DEMO_LICENCE = (
+    "The built-in model was trained from nothing on drawn pictures. It is Apache-2.0, as this engine's code is."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a folder of models, or one file of weights")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a folder of models, or one file of weights; demo: the built-in one"
+    )
     parser.add_argument("--variant", help="which attention weights of the folder, by name: vitonhd-16k-512")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, sizes in bytes")
 
@@ -31,13 +36,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def examine(path: Path, variant: str | None = None) -> dict[str, Any]:
+def examine(model: str | Path, variant: str | None = None) -> dict[str, Any]:
     """Everything `catvton info` shows, ready for JSON: "files", the "model" they make or the "problem", "licence".
 
-    Raises FileNotFoundError where there are no weights; WeightsError where `path` is one file and unusable.
+    Raises FileNotFoundError where there are no weights; WeightsError where `model` is one file and unusable.
     """
     from .. import weights
 
+    path = weights.model_folder(model)
     if path.is_dir():
         files = [_described(file, path) for file in _weights_below(path)]
         if not files:
@@ -47,7 +53,8 @@ def examine(path: Path, variant: str | None = None) -> dict[str, Any]:
         summary = weights.inspect(path)
         files = [_as_dict(summary, path.parent)]
         parts = {"unet": path} if summary.unet_parameters and summary.vae_parameters else None
-    report: dict[str, Any] = {"files": files, "model": None, "problem": None, "licence": LICENCE}
+    licence = DEMO_LICENCE if path != Path(model) else LICENCE
+    report: dict[str, Any] = {"files": files, "model": None, "problem": None, "licence": licence}
     if parts:
         try:
             report["model"] = _model(weights.find(**parts, variant=variant))
@@ -60,17 +67,19 @@ def _model(files: Any) -> dict[str, Any]:
     """The model as `catvton tryon` would load it: loaded on `meta`, which checks every name and shape."""
     from .. import memory
     from .._native import C
-    from ..weights import load_scheduler, load_unet, load_vae
+    from ..weights import load_scheduler, load_unet, load_vae, native_size
 
     unet, vae = load_unet(files.unet, files.attention, device="meta"), load_vae(files.vae, device="meta")
     load_scheduler(files.scheduler)  # refuses what the engine does not compute
     masked = C.is_masked(unet.config, vae.config)
+    native = native_size(files)
     plans = []
-    for size in SIZES:
+    for size in SIZES if native in SIZES else (native, *SIZES):
         whole, half = (memory.plan(unet.config, vae.config, *size, dtype) for dtype in ("float32", "bfloat16"))
         plans += [whole, half, replace(half, dtype="float16")]  # as many bytes as bfloat16
     return {
         "kind": "masked" if masked else "mask-free",
+        "native_size": list(native),
         "unet": str(files.unet),
         "vae": str(files.vae),
         "attention": files.attention and str(files.attention),
@@ -133,7 +142,8 @@ def _row(file: dict[str, Any]) -> list[str]:
 
 
 def _model_text(model: dict[str, Any]) -> str:
-    lines = [f"Together they make a {model['kind']} CatVTON:"]
+    height, width = model["native_size"]
+    lines = [f"Together they make a {model['kind']} CatVTON for pictures of {height}x{width}:"]
     for part in ("unet", "vae", "attention", "scheduler"):
         count = model.get(f"{part}_parameters")
         parameters = f"   {count:,} parameters" if count else ""

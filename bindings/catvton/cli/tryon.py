@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PIL import Image
-
-from .. import memory
-from ..images import rgb_array
 from ..masks.agnostic import CATEGORIES
 from ..masks.beside import category_mask, is_map, maps_of
-from .table import gib
-
-if TYPE_CHECKING:
-    from ..results import Result
+from . import options
 
 MAPS = ("atr", "lip", "densepose")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -51,72 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"the label map {name} of --category")
     parser.add_argument("-o", "--out", type=Path, default=Path("result.png"), help="where to write (%(default)s)")
 
-    models = parser.add_argument_group("models (`catvton info DIR` shows what a folder holds)")
-    models.add_argument("--models", type=Path, metavar="DIR", help="a folder with base UNet, VAE and attention")
-    models.add_argument("--unet", type=Path, help="base UNet: a folder or file; wins over --models, as the next two do")
-    models.add_argument("--vae", type=Path, help="VAE: a folder or file")
-    models.add_argument("--attention", type=Path, help="CatVTON's trained attention: a folder or file")
-    models.add_argument("--variant", help="which attention of --models: mix-48k-1024, vitonhd-16k-512, ...")
-    models.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (%(default)s)")
-    models.add_argument("--dtype", default="auto", choices=["auto", *memory.DTYPES], help="(%(default)s)")
-
-    work = parser.add_argument_group("how it is done")
-    work.add_argument("--steps", type=int, default=50, help="denoising steps (%(default)s)")
-    work.add_argument("--guidance", type=float, default=2.5, help="how strictly to follow the garment (%(default)s)")
-    work.add_argument("--eta", type=float, default=1.0, help="fresh noise in each step, 0 for none (%(default)s)")
-    work.add_argument("--seed", type=int, default=42, help="the same for every picture of a folder (%(default)s)")
-    work.add_argument("--size", type=size, default="1024x768", metavar="HEIGHTxWIDTH", help="(%(default)s)")
-    work.add_argument(
-        "--fit",
-        default="pad",
-        choices=["pad", "crop", "stretch"],
-        help="how the person reaches that size (%(default)s)",
-    )
+    options.add_models(parser)
+    work = options.add_work(parser, "the same for every picture of a folder")
     work.add_argument(
         "--no-paste-back", dest="paste_back", action="store_false", help="give the model's picture, at --size"
     )
-    work.add_argument("--feather", metavar="LENGTH", help="softness of the seam: pixels, or 1%% of the longer side")
-    work.add_argument("--protect", type=Path, metavar="FILE", help="a mask of what stays the person's own")
-    work.add_argument(
-        "--match-colour", action="store_true", help="fit the result's colours to the person's at the seam"
-    )
-
-
-def size(text: str) -> tuple[int, int]:
-    """ "1024x768" -> (1024, 768), height first."""
-    if not (numbers := re.fullmatch(r"(\d+)[xX×](\d+)", text)):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, such as 1024x768, got {text!r}")
-    return int(numbers[1]), int(numbers[2])
 
 
 def run(args: argparse.Namespace) -> int:
     maps = {name: getattr(args, name) for name in MAPS if getattr(args, name)}
     jobs = jobs_of(args.person, args.garment, args.mask, args.out, args.category, maps)
-    if not (args.models or args.unet):
-        raise ValueError("which models? Give --models DIR, or --unet, --vae and --attention.")
-
-    from .. import TryOn
-    from ..paste_back import check_seam
-    from ..preparation import check_size
-
-    check_size(*args.size)  # this and the next: before loading a model
-    check_seam(args.feather, args.protect)
-    model = TryOn.load(
-        args.models,
-        unet=args.unet,
-        vae=args.vae,
-        attention=args.attention,
-        variant=args.variant,
-        device=args.device,
-        dtype=args.dtype,
-    )
+    model = options.load(args)
     if model.masked and args.mask is None and args.category is None:
         raise ValueError("this is a masked model: give --mask, white where the garment goes, or --category")
     began = time.perf_counter()
     _dress(model, jobs, args)
     seconds = time.perf_counter() - began
     where = str(jobs[0].out) if len(jobs) == 1 else f"{len(jobs)} pictures in {args.out}"
-    print(f"{where}: {seconds:.1f} s, {_peak(model.device)}")
+    print(f"{where}: {seconds:.1f} s, {options.peak(model.device)}")
     return 0
 
 
@@ -145,10 +89,7 @@ def jobs_of(
             raise ValueError("some pictures differ only in their ending, and their results would overwrite each other")
     else:
         outs = [out]
-        if out.is_dir():
-            raise ValueError(f"--out {out} is a folder; give the name of the picture, such as {out / 'result.png'}")
-        if out.suffix.lower() not in Image.registered_extensions():
-            raise ValueError(f"--out {out}: {out.suffix or 'no ending'} is no picture format; use .png, .jpg or .webp")
+        options.check_out(out)
     found = {p: maps_of(p, maps) if category else {} for p in persons}
     jobs = [Job(p, g, mask_for(p, mask), found[p], outs.pop(0)) for p in persons for g in garments]
     read = {path.resolve() for job in jobs for path in (job.person, job.garment, job.mask, *job.maps.values()) if path}
@@ -186,7 +127,6 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    height, width = args.size
     with tqdm(total=len(jobs) * args.steps, unit="step", disable=None) as bar:  # None: only on a terminal
         for job in jobs:
             bar.set_description(job.out.name)
@@ -195,42 +135,10 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
                     job.person,
                     job.garment,
                     category_mask(job.person, args.category, job.maps) if args.category else job.mask,
-                    steps=args.steps,
-                    guidance=args.guidance,
-                    eta=args.eta,
-                    seed=args.seed,
-                    height=height,
-                    width=width,
-                    fit=args.fit,
                     paste_back=args.paste_back,
-                    feather=args.feather,
-                    protect=args.protect,
-                    match_colour=args.match_colour,
+                    **options.work_of(args),
                     callback=lambda *_: bar.update(),
                 )
             except torch.OutOfMemoryError as error:
-                raise MemoryError(
-                    f"not enough memory on {model.device} for {height}x{width} in {model.dtype} ({error}). "
-                    "Try a smaller --size or --dtype bfloat16; `catvton info` tells what is needed."
-                ) from error
-            job.out.parent.mkdir(parents=True, exist_ok=True)
-            _save(result, job.out)
-
-
-def _save(result: Result, path: Path) -> None:
-    if Image.registered_extensions()[path.suffix.lower()] != "JPEG":
-        result.save(path)
-        return
-    picture = Image.fromarray(rgb_array(result.pil))  # JPEG knows no transparency; white shows there
-    picture.info = dict(result.pil.info)
-    replace(result, image=picture).save(path, quality=95)
-
-
-def _peak(device: Any) -> str:
-    import torch
-
-    resident = memory.peak_resident()
-    text = f"peak memory {gib(resident)}" if resident else "peak memory unknown"
-    if device.type == "cuda":
-        text += f", on the GPU {gib(torch.cuda.max_memory_allocated(device))}"
-    return text
+                raise options.too_large(model, args, error) from error
+            options.save(result, job.out)

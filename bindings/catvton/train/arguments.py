@@ -49,6 +49,9 @@ def _data(group) -> None:
     group.add_argument("--data-seed", type=int, default=0, help="of the wardrobe; default %(default)s")
     group.add_argument("--categories", nargs="+", default=["upper"], help="of the wardrobe; default upper")
     group.add_argument("--skip-missing", action="store_true", help="leave out pairs of which a file is missing")
+    group.add_argument(
+        "--unrelated-garments", action="store_true", help="beside each person another's garment: a base without try-on"
+    )
     group.add_argument("--pictures", help="folder for drawn or decoded pictures, shared by runs; default: not kept")
     group.add_argument("--cache", help="folder for latents; default OUT/cache")
     group.add_argument("--no-cache", action="store_true", help="encode at every visit")

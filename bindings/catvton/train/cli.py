@@ -18,7 +18,7 @@ from .distributed import Processes
 from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
-from .samples import Folder, Several, Source, Wardrobe
+from .samples import Folder, Several, Source, Unrelated, Wardrobe
 from .shards import KeptPictures
 from .tryon_task import TryOnOptions, TryOnTask
 from .vae_task import VAETask
@@ -50,6 +50,8 @@ def train_from(args: argparse.Namespace) -> int:
             data = KeptPictures(data, args.pictures)
             data.build(processes.rank, processes.world, not args.quiet and processes.is_first)
             processes.wait()
+        if args.unrelated_garments:
+            data = Unrelated(data)
         options = _loop_options(args)
         make = _vae_task if args.what == "vae" else _tryon_task
         task: Task = make(args, data, held_out, device, processes, options)

@@ -15,9 +15,20 @@ from ..weights.attention import METADATA_KEY
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
 
-def save_unet(unet: C.UNet, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """A UNet folder, marked as holding CatVTON's trained attention, so that none is looked for beside it."""
-    _save(unet.parameters, Path(folder), unet_json(unet.config), dtype, {METADATA_KEY: "masked"})
+def save_unet(
+    unet: C.UNet,
+    folder: str | Path,
+    dtype: torch.dtype = torch.float32,
+    *,
+    is_base: bool = False,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """A UNet folder, marked as holding CatVTON's trained attention, so that none is looked for beside it.
+
+    is_base: no such mark, for a UNet that is nothing without an attention checkpoint.
+    """
+    marks = ({} if is_base else {METADATA_KEY: "masked"}) | (metadata or {})
+    _save(unet.parameters, Path(folder), unet_json(unet.config), dtype, marks)
 
 
 def save_vae(vae: C.VAE, folder: str | Path, scaling_factor: float, dtype: torch.dtype = torch.float32) -> None:

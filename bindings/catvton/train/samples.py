@@ -34,7 +34,7 @@ class Source(Protocol):
     def sample(self, index: int) -> Sample: ...
 
     def tryon_case(self, index: int) -> Sample:
-        """person, garment, mask, truth; area and swapped where they are known."""
+        """person, garment, mask; truth, area and swapped where they are known."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Wardrobe:
 
 @dataclass(frozen=True)
 class Folder:
-    """The pairs of a data set on disk: each person with the garment that it wears.
+    """The pairs of a data set on disk: each person with the garment that it wears, or, unpaired, with another.
 
     Persons and masks are cropped to the size's aspect ratio, garments padded with white, as in the reference.
     """
@@ -103,11 +103,12 @@ class Folder:
     size: Size
     split: str = "train"
     on_missing: str = "stop"
+    paired: bool = True
     pairs: Sequence[Pair] = field(init=False, repr=False)
 
     def __post_init__(self):
         check_size(*self.size)
-        pairs = read_pairs(self.root, split=self.split, paired=True, on_missing=self.on_missing)
+        pairs = read_pairs(self.root, split=self.split, paired=self.paired, on_missing=self.on_missing)
         if not pairs:
             raise ValueError(f"{self.root}: no complete {self.split} pair with an agnostic mask in this data set")
         object.__setattr__(self, "pairs", pairs)
@@ -120,7 +121,8 @@ class Folder:
                 status = path.stat()
                 digest.update(f"{path.relative_to(self.root)} {status.st_size} {status.st_mtime_ns}\n".encode())
         height, width = self.size
-        return f"folder/{self.split}/{len(self.pairs)}/{height}x{width}/{digest.hexdigest()[:16]}"
+        pairing = "" if self.paired else "/unpaired"
+        return f"folder/{self.split}{pairing}/{len(self.pairs)}/{height}x{width}/{digest.hexdigest()[:16]}"
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -142,9 +144,15 @@ class Folder:
         }
 
     def tryon_case(self, index: int) -> Sample:
-        """Paired, as a real data set knows no other truth: the truth is the person."""
-        sample = self.sample(index)
-        return sample | {"truth": sample["person"]}
+        """Paired, the truth is the person. Unpaired, only a drawn set knows it; from any other there is none."""
+        sample, pair = self.sample(index), self.pairs[index]
+        if self.paired:
+            return sample | {"truth": sample["person"]}
+        if pair.truth is None:
+            return sample
+        truth = images.rgb_array(pair.truth)
+        placement = Placement.of(truth.shape[1::-1], self.size[::-1], "crop")
+        return sample | {"truth": _planes(placement.apply(truth, background=255))}
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,32 @@ class Several:
                 return source, index
             index -= len(source)
         raise IndexError(index)
+
+
+@dataclass(frozen=True)
+class Unrelated:
+    """Persons beside garments of other samples. What trains on it learns to paint both, and nothing of one from the
+    other: a base such as an inpainting network is, before any try-on."""
+
+    source: Source
+
+    def __post_init__(self):
+        if len(self.source) < 2:
+            raise ValueError("unrelated garments need two samples or more")
+
+    @property
+    def key(self) -> str:
+        return f"{self.source.key}/unrelated"
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def sample(self, index: int) -> Sample:
+        garment = self.source.sample((index + 1) % len(self))["garment"]
+        return self.source.sample(index) | {"garment": garment}
+
+    def tryon_case(self, index: int) -> Sample:
+        return self.source.tryon_case(index)
 
 
 def to_model_range(picture: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +24,13 @@ def write_sheet(rows: list[list[Picture]], path: str | Path) -> None:
         Image.fromarray(sheet).save(temporary)
 
 
+def try_on(unet: C.UNet, vae: C.VAE, scheduler: C.DDIMConfig, case: Sample, **options: Any) -> Picture:
+    """The engine's try-on of `case`, pasted back into the person outside the mask; options: those of `paint`."""
+    return paste(paint(unet, vae, scheduler, case, **options), case)
+
+
 @torch.no_grad()
-def try_on(
+def paint(
     unet: C.UNet,
     vae: C.VAE,
     scheduler: C.DDIMConfig,
@@ -34,7 +40,7 @@ def try_on(
     guidance: float,
     seed: int,
 ) -> Picture:
-    """The engine's try-on of `case`, pasted back into the person outside the mask."""
+    """The engine's own picture of `case`, which it paints whole."""
     device = unet.parameters["conv_in.weight"].device
     _, draw = Source.of(seed, None, None, device).next(1)
     picture = C.tryon(
@@ -49,8 +55,7 @@ def try_on(
         eta=1.0,
         noise=draw,
     )[0]  # [H, W, 3]
-    result = (picture.cpu().numpy() * 255).round().astype(np.uint8)
-    return paste(result, case)
+    return (picture.cpu().numpy() * 255).round().astype(np.uint8)
 
 
 def paste(result: Picture, case: Sample) -> Picture:

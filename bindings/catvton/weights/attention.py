@@ -62,10 +62,18 @@ def attention_keys(file: WeightsFile, config: C.UNetConfig) -> dict[str, list[st
     return keys
 
 
-def save_attention(unet: C.UNet, path: str | Path, *, kind: str | None = None) -> None:
+def save_attention(
+    unet: C.UNet,
+    path: str | Path,
+    *,
+    kind: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    metadata: dict[str, str] | None = None,
+) -> None:
     """Writes the self-attentions of `unet` as a checkpoint that the reference loads: names, order and dtype (float32).
 
-    `kind` ("masked" or "mask-free") is noted in the file's metadata. Left out, the metadata is the published file's.
+    `kind` ("masked" or "mask-free") is noted in the file's metadata, as is `metadata`. Without them it is the
+    published file's.
     The file appears under its name only when it is complete.
     """
     if kind is not None and kind not in KINDS.values():
@@ -75,5 +83,5 @@ def save_attention(unet: C.UNet, path: str | Path, *, kind: str | None = None) -
     for index, module in enumerate(unet.config.self_attentions):
         for weight in ("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias"):
             tensor = parameters[f"{module}.{weight}"].detach()
-            tensors[C.names.published_attention_name(index, weight)] = tensor.to("cpu", torch.float32).contiguous()
-    save_tensors(tensors, path, {METADATA_KEY: kind} if kind else {})
+            tensors[C.names.published_attention_name(index, weight)] = tensor.to("cpu", dtype).contiguous()
+    save_tensors(tensors, path, ({METADATA_KEY: kind} if kind else {}) | (metadata or {}))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .attention import MASKED_NAMES, METADATA_KEY, attention_kind
+from .built_in import model_folder
 from .config import read_json
 from .files import WeightsError, open_weights
 from .inspect import FileSummary, inspect
@@ -48,15 +49,18 @@ def find(
 ) -> ModelFiles:
     """Finds the parts of CatVTON in a folder: diffusers' layout, one file a network, or whole checkpoints.
 
+    folder: "demo" is the model that comes with the package (`model_folder`).
     unet, vae, attention, scheduler: parts named one by one; these win over what the folder holds.
     variant: which attention of the folder, a name in its path ("vitonhd-16k-512"); left out, mix-48k-1024 comes first.
 
     Raises FileNotFoundError listing what was found and where each part belongs, and WeightsError where several files
     could be meant.
     """
-    if folder is not None and not Path(folder).is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. It should hold:{LAYOUT}")
-    found = _Found(Path(folder)) if folder is not None else None
+    if folder is not None:
+        folder = model_folder(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder. It should hold:{LAYOUT}")
+    found = _Found(folder) if folder is not None else None
     unet, vae, attention, scheduler = (part and Path(part) for part in (unet, vae, attention, scheduler))
     unet = unet or (found and found.unet())
     base = inspect(weights_file(unet)) if unet else None
