@@ -103,6 +103,18 @@ def load(patcher: Any, workspace: int) -> None:
     management.load_models_gpu([patcher], memory_required=workspace, force_full_load=True)
 
 
+def unload(patcher: Any) -> None:
+    """Moves the model off its device, if it is there."""
+    for loaded in [found for found in management.current_loaded_models if found.model is patcher]:
+        loaded.model_unload()
+        management.current_loaded_models.remove(loaded)
+
+
+def make_room(size: int, device: torch.device) -> None:
+    """Moves models off `device` until `size` bytes are free there."""
+    management.free_memory(size, device)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     known = getattr(management, "is_oom", None)
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or bool(known and known(error))

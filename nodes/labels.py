@@ -1,4 +1,4 @@
-"""Label maps as they come into the nodes, to label numbers: from files, and from what parser nodes hand on as pictures."""
+"""Label maps as they come into the nodes, to label numbers: from files, and from pictures that parser nodes give."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ last is held here for as long as ComfyUI keeps it loaded. "Unload models" lets g
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -18,7 +19,8 @@ from . import _comfy
 from .engine import engine
 
 T = TypeVar("T")
-PUBLISHED_SIZE = (1024, 768)  # height, width
+STREAMED = ("low", "minimal")  # modes of memory in which weights wait on the CPU
+LEAST = STREAMED[-1]
 
 
 class CatVTON:
@@ -29,8 +31,13 @@ class CatVTON:
         self.device = tryon.device
 
     def to(self, device: torch.device) -> CatVTON:
-        self.tryon = self.tryon.to(device=device)
+        # work_device=None: to be moved from where the weights are, not from where they were last used.
+        self.tryon = replace(self.tryon, work_device=None).to(device=device)
         return self
+
+    def is_on(self, device: torch.device) -> bool:
+        """Whether the weights are there: ComfyUI leaves them where they are if it wants to."""
+        return self.tryon.unet.parameters["conv_in.weight"].device == device
 
     def modules(self) -> list:
         return []
@@ -46,39 +53,46 @@ class Model:
         size = sum(t.numel() * t.element_size() for net in (tryon.unet, tryon.vae) for t in net.parameters.values())
         self.patcher = _comfy.patcher(CatVTON(tryon), size, on_unload=_forget)
         self.masked: bool = tryon.masked
-        self.size: tuple[int, int] = getattr(tryon, "native_size", PUBLISHED_SIZE)  # height, width
+        self.size: tuple[int, int] = tryon.native_size  # height, width
         self._configs = tryon.unet.config, tryon.vae.config
 
-    def run(self, work: Callable[[Any, bool], T], height: int, width: int, pairs: int, guided: bool) -> T:
-        """work(tryon, small) with the weights on the device; once more with small=True if memory runs out.
+    def run(self, work: Callable[[Any, str, bool], T], height: int, width: int, pairs: int, memory: str) -> T:
+        """work(tryon, memory, False) with the weights where that mode of memory wants them; once more, with the least
+        memory and True for one pair at a time, if memory runs out.
 
         height, width, pairs: how much is denoised at once, for ComfyUI to make room.
         """
-        tryon = self._on_device(height, width, pairs, guided)
         try:
-            return work(tryon, False)
+            return work(*self._ready(height, width, pairs, memory), False)
         except Exception as error:
             if not _comfy.is_out_of_memory(error):
                 raise
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+        # Not in the handler, whose traceback holds every tensor of the failed attempt.
         _comfy.log.warning("CatVTON: out of memory (%s); trying once more with less", reason)
         _comfy.empty_cache()
-        return work(tryon, True)
+        return work(*self._ready(height, width, 1, LEAST), True)
 
-    def _on_device(self, height: int, width: int, pairs: int, guided: bool) -> Any:
+    def _ready(self, height: int, width: int, pairs: int, memory: str) -> tuple[Any, str]:
+        """The TryOn, and the mode of memory that is left to it."""
         global _last_loaded
-        target = self.patcher.load_device
-        workspace = 0  # ComfyUI frees no memory on a CPU, and a plan takes a second
-        if target.type != "cpu":
-            dtype = str(self.patcher.model.tryon.dtype).removeprefix("torch.")
-            workspace = _workspace(*self._configs, height, width, dtype, pairs, guided)
-        _comfy.load(self.patcher, workspace)
-        tryon = self.patcher.model.tryon
-        if tryon.device == target:
+        target, holder = self.patcher.load_device, self.patcher.model
+        if target.type == "cpu":  # nothing to make room for, and no other place to wait
+            _comfy.load(self.patcher, workspace=0)
             _last_loaded = self
-            return tryon
-        # --novram: ComfyUI keeps every weight off the device. These go there for one run, and not back.
-        return tryon.to(device=target)
+            return holder.tryon, memory
+        dtype = str(holder.tryon.dtype).removeprefix("torch.")
+        workspace = _workspace(*self._configs, height, width, dtype, pairs)
+        if memory not in STREAMED:
+            _comfy.load(self.patcher, workspace)
+            _last_loaded = self
+            if holder.is_on(target):
+                return holder.tryon, memory
+        # low, minimal, and ComfyUI's --novram: weights wait on the CPU, and come as the engine needs them.
+        _comfy.unload(self.patcher)
+        _comfy.make_room(workspace, target)
+        holder.tryon = replace(holder.tryon, work_device=target)
+        return holder.tryon, memory if memory in STREAMED else LEAST
 
 
 def opened(key: Hashable, load: Callable[[], Any]) -> Model:
@@ -100,8 +114,9 @@ def _forget(patcher: Any) -> None:
 
 
 @lru_cache(maxsize=32)
-def _workspace(unet_config: Any, vae_config: Any, height: int, width: int, dtype: str, pairs: int, guided: bool) -> int:
+def _workspace(unet_config: Any, vae_config: Any, height: int, width: int, dtype: str, pairs: int) -> int:
+    """Bytes besides the weights, by a plan that takes a second."""
+    engine()
     from catvton.memory import plan
 
-    engine()
-    return plan(unet_config, vae_config, height, width, dtype, pairs, guided).activations
+    return plan(unet_config, vae_config, height, width, dtype, batch=pairs).activations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -166,21 +165,15 @@ def run(model: Model, settings: Settings, call: Callable[..., T], pairs: int = 1
     engine()
     progress = _comfy.Progress(model.patcher.load_device)
 
-    def work(tryon: Any, small: bool) -> T:
+    def work(tryon: Any, memory: str, small: bool) -> T:
         return call(
             tryon,
             pairs=1 if small else pairs,
             callback=progress.on_step,
             preview=progress.on_estimate if progress.wants_estimate else None,
             poll=_comfy.stop_if_interrupted,
+            memory=memory,
             **settings.arguments(model),
-            **_memory(tryon, "minimal" if small and settings.memory == MEMORY[0] else settings.memory),
         )
 
-    return model.run(work, *settings.size(model), pairs, settings.guidance > 1)
-
-
-def _memory(tryon: Any, mode: str) -> dict[str, str]:
-    if "memory" not in inspect.signature(tryon.__call__).parameters:
-        return {}
-    return {"memory": "normal" if mode == MEMORY[0] else mode}
+    return model.run(work, *settings.size(model), pairs, "auto" if settings.memory == MEMORY[0] else settings.memory)

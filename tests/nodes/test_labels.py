@@ -1,4 +1,4 @@
-"""Label maps from files and from parser nodes: numbers stay numbers, the usual colours are read back, others refused."""
+"""Label maps from files and parser nodes: numbers stay numbers, the usual colours are read back, others refused."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_every_way_to_write_a_map_reads_the_same(labels, numbers, kind, tmp_path
 def test_other_colours_are_refused_by_name(labels, numbers):
     with pytest.raises(ValueError, match=r"atr is a colour picture.*Load Label Map"):
         labels.labels_of_colours(coloured(numbers, [(i, 2 * i, 255 - i) for i in range(20)]), "atr")
-    with pytest.raises(ValueError, match="label numbers lie in 0..255"):
+    with pytest.raises(ValueError, match=r"label numbers lie in 0\.\.255"):
         labels.labels_of_picture(Image.fromarray(np.full((2, 2), 300, np.uint16)), "map")
 
 
