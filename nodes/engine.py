@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 PACK = Path(__file__).resolve().parent.parent
+PUBLISHED_SIZE = (1024, 768)  # height, width
 
 
 def engine() -> ModuleType:
@@ -24,3 +27,9 @@ def engine() -> ModuleType:
             f'{reason}\nOr run this, then restart ComfyUI:\n  "{sys.executable}" "{PACK / "install.py"}"'
         )
     return catvton
+
+
+@lru_cache(maxsize=1)
+def has_memory_modes() -> bool:
+    """Whether weights can wait on the CPU: the pack may have been updated, and the engine in ComfyUI's Python not."""
+    return find_spec("catvton.modes") is not None

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from . import _comfy
-from .engine import engine
+from .engine import PUBLISHED_SIZE, engine, has_memory_modes
 
 T = TypeVar("T")
 STREAMED = ("low", "minimal")  # modes of memory in which weights wait on the CPU
@@ -31,8 +31,8 @@ class CatVTON:
         self.device = tryon.device
 
     def to(self, device: torch.device) -> CatVTON:
-        # work_device=None: to be moved from where the weights are, not from where they were last used.
-        self.tryon = replace(self.tryon, work_device=None).to(device=device)
+        # working_on None: to be moved from where the weights are, not from where they were last used.
+        self.tryon = working_on(self.tryon, None).to(device=device)
         return self
 
     def is_on(self, device: torch.device) -> bool:
@@ -53,7 +53,7 @@ class Model:
         size = sum(t.numel() * t.element_size() for net in (tryon.unet, tryon.vae) for t in net.parameters.values())
         self.patcher = _comfy.patcher(CatVTON(tryon), size, on_unload=_forget)
         self.masked: bool = tryon.masked
-        self.size: tuple[int, int] = tryon.native_size  # height, width
+        self.size: tuple[int, int] = getattr(tryon, "native_size", PUBLISHED_SIZE)  # height, width
         self._configs = tryon.unet.config, tryon.vae.config
 
     def run(self, work: Callable[[Any, str, bool], T], height: int, width: int, pairs: int, memory: str) -> T:
@@ -91,8 +91,15 @@ class Model:
         # low, minimal, and ComfyUI's --novram: weights wait on the CPU, and come as the engine needs them.
         _comfy.unload(self.patcher)
         _comfy.make_room(workspace, target)
-        holder.tryon = replace(holder.tryon, work_device=target)
+        if not has_memory_modes():
+            return holder.tryon.to(device=target), memory
+        holder.tryon = working_on(holder.tryon, target)
         return holder.tryon, memory if memory in STREAMED else LEAST
+
+
+def working_on(tryon: Any, device: torch.device | None) -> Any:
+    """The same TryOn, its weights where they are and its work done on `device` (None: where they are)."""
+    return replace(tryon, work_device=device) if has_memory_modes() else tryon
 
 
 def opened(key: Hashable, load: Callable[[], Any]) -> Model:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from comfy_api.latest import io
 
 from . import _comfy
-from .engine import engine
+from .engine import engine, has_memory_modes
 from .model import Model
 from .schema import advanced
 
@@ -172,8 +172,8 @@ def run(model: Model, settings: Settings, call: Callable[..., T], pairs: int = 1
             callback=progress.on_step,
             preview=progress.on_estimate if progress.wants_estimate else None,
             poll=_comfy.stop_if_interrupted,
-            memory=memory,
             **settings.arguments(model),
+            **({"memory": memory} if has_memory_modes() else {}),
         )
 
     return model.run(work, *settings.size(model), pairs, "auto" if settings.memory == MEMORY[0] else settings.memory)
