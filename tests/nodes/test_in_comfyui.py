@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from catvton import weights
+from clone import clone_into
 
 pytest.importorskip("websockets", reason="websockets is not installed (pip install catvton-native[test])")
 HERE = Path(__file__).resolve().parent
@@ -53,11 +54,7 @@ def base(tmp_path_factory):
     """A base folder of ComfyUI with a clone of the pack, installed by its own install.py."""
     base = tmp_path_factory.mktemp("comfyui")
     pack = base / "custom_nodes" / "catvton-native"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("docs/", "tests/")):
-            (pack / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, pack / name)
+    clone_into(pack)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["CATVTON_WHEELS"] = str(WHEELS[-1].parent)
     subprocess.run([PYTHON, pack / "install.py", "--force"], env=environment, check=True, capture_output=True)

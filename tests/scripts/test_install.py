@@ -1,7 +1,6 @@
 """install.py, as ComfyUI-Manager runs it, in an environment of its own that borrows this one's torch."""
 
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +8,8 @@ import venv
 from pathlib import Path
 
 import pytest
+
+from clone import clone_into
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEELS = sorted((ROOT / "build").rglob("catvton_native-*.whl"))
@@ -18,13 +19,7 @@ WHEELS = sorted((ROOT / "build").rglob("catvton_native-*.whl"))
 def pack(tmp_path_factory):
     """The repository's own files, as `git clone` leaves them, in a folder of another name."""
     folder = tmp_path_factory.mktemp("custom_nodes") / "CatVTON (native)"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode != 0:
-        pytest.skip("this is no git checkout: what a clone would hold is not known")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("docs/", "tests/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+    clone_into(folder)
     return folder
 
 
