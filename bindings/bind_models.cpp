@@ -1,5 +1,7 @@
 #include "bindings.h"
+#include "interruptible.h"
 #include "loaded.h"
+#include "models/unet/streamed_unet.h"
 #include "models/unet/unet.h"
 #include "models/vae/vae.h"
 #include "nn/tap.h"
@@ -178,24 +180,48 @@ void bind_models(py::module_& m) {
         return self.model(sample, timesteps);
       },
       py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
+  py::class_<models::StreamedUNet, std::shared_ptr<models::StreamedUNet>>(m, "StreamedUNet")
+      .def(py::init([](const UNetConfig& config, const Tensor& like,
+                       std::function<weights::Tensors(const std::string&)> fetch) {
+             config.check();
+             return models::StreamedUNet{config, like.scalar_type(), std::move(fetch)};
+           }),
+           py::arg("config"), py::arg("like"), py::arg("fetch"),
+           "A UNet that asks fetch(part) for the weights of each part when its turn comes. like: of the work's dtype.")
+      .def_static("parts", &models::streamed_parts, py::arg("config"), "All parts, in the order of their use.")
+      .def_static("part", &models::streamed_part, py::arg("weight"), "The part to which a weight belongs.")
+      .def_readonly("config", &models::StreamedUNet::config)
+      .def(
+          "__call__",
+          [](const models::StreamedUNet& self, const std::vector<Tensor>& samples, const Tensor& timesteps) {
+            py::gil_scoped_release no_gil;
+            return self(samples, timesteps);
+          },
+          py::arg("samples"), py::arg("timesteps"),
+          "samples: a batch for each branch of guidance; timesteps: of one of them, the same for all.");
   bind_model<models::VAE, VAEConfig>(m, "VAE", "layer.vae")
       .def(
           "encode",
-          [](const Loaded<models::VAE>& self, const Tensor& images, const tap::Sink& tap) {
+          [](const Loaded<models::VAE>& self, const Tensor& images, const tap::Sink& tap, int64_t strip,
+             const poll::Ask& ask) {
+            const poll::Ask poll = interruptible(ask);
             py::gil_scoped_release no_gil;
             tap::Listen listen(tap);
-            const models::Posterior posterior = self.model.encode(images);
+            poll::Watch watch(poll);
+            const models::Posterior posterior = self.model.encode(images, {strip});
             return std::make_pair(posterior.mean, posterior.std);
           },
-          py::arg("images"), py::arg("tap") = py::none(), "Mean and standard deviation of the posterior over latents.")
+          py::arg("images"), py::arg("tap") = py::none(), py::arg("strip") = 0, py::arg("poll") = py::none(),
+          "Mean and standard deviation of the posterior over latents.\n\n"
+          "strip: maps are computed in strips of at most so many elements, 0: whole; the same to rounding.")
       .def(
           "decode",
-          [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap) {
+          [](const Loaded<models::VAE>& self, const Tensor& latents, const tap::Sink& tap, int64_t strip) {
             py::gil_scoped_release no_gil;
             tap::Listen listen(tap);
-            return self.model.decode(latents);
+            return self.model.decode(latents, {strip});
           },
-          py::arg("latents"), py::arg("tap") = py::none());
+          py::arg("latents"), py::arg("tap") = py::none(), py::arg("strip") = 0);
 }
 
 }  // namespace catvton::bindings

@@ -1,4 +1,5 @@
 #include "bindings.h"
+#include "interruptible.h"
 #include "loaded.h"
 #include "tensor_caster.h"
 #include "tryon/tryon.h"
@@ -10,13 +11,20 @@ namespace {
 
 using UNet = Loaded<models::UNet>;
 using VAE = Loaded<models::VAE>;
+using UNetPointer = std::variant<std::shared_ptr<UNet>, std::shared_ptr<models::StreamedUNet>>;
+using VAEPointer = std::shared_ptr<VAE>;
 
-// Ctrl-C arrives between two layers even where the caller passed no callback.
-poll::Ask interruptible(poll::Ask ask) {
-  return [ask = std::move(ask)] {
-    py::gil_scoped_acquire gil;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    if (ask) ask();
+tryon::Denoiser denoiser(const UNetPointer& unet, bool one_by_one) {
+  if (const auto* whole = std::get_if<std::shared_ptr<UNet>>(&unet))
+    return tryon::resident((*whole)->model, one_by_one);
+  return tryon::streamed(*std::get<1>(unet));
+}
+
+tryon::VAESource source_of(const std::variant<VAEPointer, std::function<VAEPointer()>>& vae) {
+  return [vae]() -> std::shared_ptr<const models::VAE> {
+    const VAEPointer* given = std::get_if<VAEPointer>(&vae);
+    const VAEPointer loaded = given ? *given : std::get<1>(vae)();
+    return {loaded, &loaded->model};  // the model, and with it the weights that Python counts
   };
 }
 
@@ -32,21 +40,26 @@ void bind_tryon(py::module_& m) {
       "True: a masked model (9 channels), False: mask-free (8); ValueError otherwise.");
   m.def(
       "tryon",
-      [](const UNet& unet, const VAE& vae, const Tensor& person, const Tensor& garment, const OptionalTensor& mask,
-         const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta, const tryon::Noise& noise,
-         const tryon::OnStep& on_step, const tap::Sink& tap, const tryon::OnEstimate& on_estimate, const poll::Ask& ask,
-         double poll_seconds) {
+      [](const UNetPointer& unet, const std::variant<VAEPointer, std::function<VAEPointer()>>& vae,
+         const Tensor& person, const std::variant<Tensor, std::pair<Tensor, Tensor>>& garment,
+         const OptionalTensor& mask, const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta,
+         const tryon::Noise& noise, const tryon::OnStep& on_step, const tap::Sink& tap, bool one_by_one, int64_t strip,
+         const tryon::OnEstimate& on_estimate, const poll::Ask& ask, double poll_seconds) {
         const poll::Ask poll = interruptible(ask);
         py::gil_scoped_release no_gil;
         tap::Listen listen(tap);
         poll::Watch watch(poll, poll_seconds);
-        return tryon::run(unet.model, vae.model, {person, garment, mask}, {steps, guidance, eta, scheduler}, noise,
-                          on_step, on_estimate);
+        return tryon::run(denoiser(unet, one_by_one), source_of(vae), {person, garment, mask},
+                          {steps, guidance, eta, scheduler, {strip}}, noise, on_step, on_estimate);
       },
       py::arg("unet"), py::arg("vae"), py::arg("person"), py::arg("garment"), py::arg("mask"), py::arg("scheduler"),
       py::arg("steps"), py::arg("guidance"), py::arg("eta"), py::arg("noise"), py::arg("on_step") = py::none(),
-      py::arg("tap") = py::none(), py::arg("on_estimate") = py::none(), py::arg("poll") = py::none(),
-      py::arg("poll_seconds") = 0.05, "poll: called between layers, no more often than every poll_seconds.");
+      py::arg("tap") = py::none(), py::arg("one_by_one") = false, py::arg("strip") = 0,
+      py::arg("on_estimate") = py::none(), py::arg("poll") = py::none(), py::arg("poll_seconds") = 0.05,
+      "vae: the VAE, or a function that gives it when it is needed.\n"
+      "garment: its picture, or mean and std of its latents.\n"
+      "one_by_one: guidance's branches one after the other. strip: as of VAE.encode.\n"
+      "poll: called between layers, no more often than every poll_seconds.");
 }
 
 }  // namespace catvton::bindings

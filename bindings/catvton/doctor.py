@@ -60,6 +60,18 @@ CHECKS = [
         lambda torch, x, w, b: torch.nn.functional.group_norm(x, 4, w, b, 1e-5),
     ),
     Check(
+        "batch_norm",
+        ((2, 3, 5, 4), (3,), (3,), (3,), (3,)),
+        lambda ops, x, w, b, mean, root: ops.batch_norm(x, w, b, mean, root * root, 1e-5),
+        lambda torch, x, w, b, mean, root: torch.nn.functional.batch_norm(x, mean, root * root, w, b, eps=1e-5),
+    ),
+    Check(
+        "var_mean",
+        ((3, 5, 7),),
+        lambda ops, x: ops.cat(list(ops.var_mean(x, 2)), 0),
+        lambda torch, x: torch.cat(torch.var_mean(x, 2)),
+    ),
+    Check(
         "layer_norm",
         ((3, 5, 24), (24,), (24,)),
         lambda ops, x, w, b: ops.layer_norm(x, w, b, 1e-5),

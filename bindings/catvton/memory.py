@@ -29,69 +29,186 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes. `unet_step`, `vae_encode` and `vae_decode` are peaks of living tensors besides the weights."""
+    """Bytes. `vae_encode`, `unet_step` and `vae_decode` are the peaks of living tensors besides `resident`: pictures,
+    latents, maps, and weights that come and go."""
 
     height: int
     width: int
     dtype: str
-    unet_weights: int
+    mode: str
+    float8: bool  # the UNet's weights are stored in eight bits
+    unet_weights: int  # of the whole networks, as they are stored
     vae_weights: int
-    unet_step: int
+    resident: int  # weights that are there from beginning to end
     vae_encode: int
+    unet_step: int
     vae_decode: int
 
     @property
     def activations(self) -> int:
-        return max(self.unet_step, self.vae_encode, self.vae_decode)
+        return max(self.vae_encode, self.unet_step, self.vae_decode)
 
     @property
     def peak(self) -> int:
-        """Both models resident, as `TryOn` keeps them."""
-        return self.unet_weights + self.vae_weights + self.activations
+        return self.resident + self.activations
 
 
 def plan(
-    unet_config: Any, vae_config: Any, height: int, width: int, dtype: str, batch: int = 1, guided: bool = True
+    unet_config: Any,
+    vae_config: Any,
+    height: int,
+    width: int,
+    dtype: str,
+    batch: int = 1,
+    guided: bool = True,
+    mode: str = "normal",
+    float8: bool = False,
+    host: bool = False,
 ) -> Plan:
     """The memory of `batch` try-ons at once at `height` x `width`, with the models in `dtype`.
 
-    unet_config, vae_config: `C.UNetConfig` and `C.VAEConfig`. guided: guidance above 1, which doubles the UNet's batch.
+    unet_config, vae_config: `C.UNetConfig` and `C.VAEConfig`. guided: guidance above 1, which has two branches.
+    mode: of `catvton.modes`. float8: the UNet's weights are stored in eight bits. host: as on a CPU, where weights
+    have nowhere to wait and all count, not as on a GPU.
     """
-    import torch
-
-    from ._native import C
+    from .modes import MODES
     from .preparation import check_size
 
     check_size(height, width)
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    configs = _Configs(unet_config, vae_config)
+    return _planned(configs, int(height), int(width), dtype, batch, bool(guided), mode, float8, host)
+
+
+class _Configs:
+    """Two configs as a key: equal where all their fields are."""
+
+    def __init__(self, unet: Any, vae: Any):
+        self.unet, self.vae = unet, vae
+        self.key = tuple(
+            (name, str(getattr(config, name)))
+            for config in (unet, vae)
+            for name in dir(config)
+            if not name.startswith("_") and not callable(getattr(config, name))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Configs) and self.key == other.key
+
+
+@lru_cache(maxsize=256)
+def _planned(
+    configs: _Configs,
+    height: int,
+    width: int,
+    dtype: str,
+    batch: int,
+    guided: bool,
+    mode: str,
+    float8: bool,
+    host: bool,
+) -> Plan:
+    import torch
+
+    from ._native import C
+    from .modes import arrange, strip_of
+    from .streaming import Float8UNet
+
     like = torch.empty(0, dtype=getattr(torch, dtype), device="meta")
-    unet, vae = C.UNet.blank(unet_config, like), C.VAE.blank(vae_config, like)
-    h, w = height // vae_config.downscale, width // vae_config.downscale
-    joined = (2 * h, w) if C.is_masked(unet_config, vae_config) else (h, 2 * w)
-    entries = 2 * batch if guided else batch
-
-    def step():
-        return unet(like.new_empty(entries, unet_config.in_channels, *joined), torch.empty(entries, device="meta"))
-
+    unet, vae = C.UNet.blank(configs.unet, like), C.VAE.blank(configs.vae, like)
+    if float8:
+        unet = Float8UNet.of(unet)
+    offload = mode != "normal" and not host
+    work = arrange(unet, vae, mode, like.device, offload, strip_of(mode, host), copies=offload)
+    unet_weights, vae_weights = weight_bytes(unet), weight_bytes(vae)
+    peaks = recorded_stages(work, unet, vae, height, width, batch, guided)
     return Plan(
         height,
         width,
         dtype,
-        weight_bytes(unet),
-        weight_bytes(vae),
-        unet_step=recorded_peak(step, unet.parameters.values()),
-        vae_encode=recorded_peak(
-            lambda: vae.encode(like.new_empty(batch, vae_config.in_channels, height, width)), vae.parameters.values()
-        ),
-        vae_decode=recorded_peak(
-            lambda: vae.decode(like.new_empty(batch, vae_config.latent_channels, h, w)), vae.parameters.values()
-        ),
+        mode,
+        float8,
+        unet_weights,
+        vae_weights,
+        0 if offload else unet_weights + vae_weights,
+        *peaks,
     )
 
 
+def recorded_stages(
+    work: Any, unet: Any, vae: Any, height: int, width: int, batch: int, guided: bool
+) -> tuple[int, int, int]:
+    """The peaks of encoding, of a step and of decoding while `work` does one try-on of one step, weights that `unet`
+    and `vae` hold not counted. On the device and in the dtype of the VAE's weights."""
+    import torch
+
+    from ._native import C
+
+    existing = [*_tensors(unet), *_tensors(vae)]
+    device = existing[-1].device
+    recorder = _recorder()(existing)
+    drawn, peaks = 0, []
+
+    def end_of_stage(*_) -> None:
+        peaks.append(recorder.peak)
+        recorder.peak = recorder.now
+
+    def picture(channels: int) -> torch.Tensor:
+        return torch.zeros(batch, channels, height, width, device=device)
+
+    def noise(shape: list[int]) -> torch.Tensor:
+        nonlocal drawn
+        drawn += 1
+        if drawn == 3:  # after the samples of person and garment: the first latents
+            end_of_stage()
+        return torch.zeros(shape, device=device)
+
+    masked = C.is_masked(unet.config, vae.config)
+    # Not inference mode: there, composite operators reach the recorder whole and hide the tensors made inside them.
+    with torch.no_grad(), recorder:
+        C.tryon(
+            work.unet,
+            work.vae,
+            person=picture(vae.config.in_channels),
+            garment=picture(vae.config.in_channels),
+            mask=picture(1) if masked else None,
+            scheduler=C.DDIMConfig(),
+            steps=2 if callable(work.vae) else 1,  # where weights come, the kept ones are all there from the second on
+            guidance=2.5 if guided else 1.0,
+            eta=1.0,
+            noise=noise,
+            on_step=lambda step, total, latents: end_of_stage() if step == total else None,
+            one_by_one=work.one_by_one,
+            strip=work.strip,
+        )
+    end_of_stage()
+    return tuple(peaks)
+
+
+def bound(unet: Any, vae: Any, height: int, width: int, dtype: Any, batch: int) -> int:
+    """More than any plan of the mode normal comes to, known at once."""
+    per_pixel = 12 * vae.config.block_out_channels[0] + 4 * unet.config.block_out_channels[0] + 64
+    # Maps, and the strips and projections that are computed in parts of fixed size.
+    elements = batch * height * width * per_pixel + 2**28
+    return weight_bytes(unet) + weight_bytes(vae) + elements * dtype.itemsize
+
+
 def weight_bytes(model: Any) -> int:
+    """Of a model's weights, as they are stored."""
     return model.weight_bytes
+
+
+def _tensors(model: Any) -> list[torch.Tensor]:
+    from .streaming import Float8, stored_weights
+
+    stored = stored_weights(model).values()
+    return [tensor for weight in stored for tensor in (weight.tensors() if isinstance(weight, Float8) else (weight,))]
 
 
 def recorded_peak(run: Callable[[], Any], existing: Iterable[torch.Tensor] = ()) -> int:

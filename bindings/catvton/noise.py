@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
 import torch
 
@@ -24,6 +26,8 @@ class Source:
     generator: torch.Generator | None = None
     tensors: Iterator[torch.Tensor] | None = None
     drawn: int = field(default=0, init=False)  # of `tensors`
+    taken: list[torch.Tensor] = field(default_factory=list, init=False)  # since the last `next`
+    again: Callable[[], None] = field(default=lambda: None, init=False)  # the noise of the last `next` from its start
 
     @classmethod
     def of(
@@ -45,13 +49,22 @@ class Source:
     def next(self, count: int) -> tuple[list[int | None], Noise]:
         """Seeds (None where there are none) and noise of the next `count` pictures."""
         if self.generator is not None:
+            self.again = partial(self.generator.set_state, self.generator.get_state())
             return [None] * count, self._from_generator
         if self.tensors is not None:
+            self.taken = []
+            self.again = self._give_back
             return [None] * count, self._from_tensors
         seeds = [self.next_seed + i for i in range(count)]
         self.next_seed += count
         # A generator for each picture, so that a picture in a batch equals the picture alone.
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+        def reseed() -> None:
+            for generator, seed in zip(generators, seeds, strict=True):
+                generator.manual_seed(seed)
+
+        self.again = reseed
 
         def draw(shape: list[int]) -> torch.Tensor:
             return torch.cat([torch.randn([1, *shape[1:]], generator=g) for g in generators]).to(self.device)
@@ -69,7 +82,13 @@ class Source:
             got = list(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise ValueError(f"noise: tensor {self.drawn} must have the shape {shape}, got {got}")
         self.drawn += 1
+        self.taken.append(tensor)
         return tensor.to(self.device, torch.float32)
+
+    def _give_back(self) -> None:
+        self.tensors = chain(self.taken, self.tensors)
+        self.drawn -= len(self.taken)
+        self.taken = []
 
 
 def _checked(seed: int) -> int:

@@ -22,6 +22,7 @@ class Result:
     plain: Image.Image  # what the model made at its own size, before it was pasted back
     seed: int | None  # what repeats it; None where the caller brought generator or noise
     seconds: float  # spent in the model, a batch's time shared out evenly
+    memory: str = "normal"  # the mode that it was made in; see `catvton.modes`
 
     @property
     def pil(self) -> Image.Image:

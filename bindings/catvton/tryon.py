@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from . import modes, weights
 from . import noise as noises
-from . import weights
 from ._native import C
 from .callbacks import OnEstimate, OnStep, Poll, Tap, counted
 from .devices import resolve_device, resolve_dtype
+from .garments import Garments, Posterior
 from .images import PictureLike, open_picture, to_uint8
 from .masks.controls import Length
 from .outfit import try_on_outfit
@@ -26,6 +28,7 @@ from .paste_back import check_seam
 from .paste_back import paste_back as paste
 from .preparation import Fit, mask_of_size, prepare
 from .results import Result, like
+from .streaming import FLOAT8, Float8UNet
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,17 @@ class TryOn:
     >>> tryon = TryOn.load("models/catvton")
     >>> tryon("person.jpg", "shirt.jpg", mask="mask.png").image
 
-    Threads may share an instance, or have their own: a call changes nothing in it.
+    Threads may share an instance, or have their own. Calls with other memory modes move its weights, and nothing else
+    changes.
     """
 
-    unet: Any  # C.UNet
+    unet: Any  # C.UNet, or streaming.Float8UNet
     vae: Any  # C.VAE
     scheduler: Any  # C.DDIMConfig
     native_size: tuple[int, int] = weights.PUBLISHED_SIZE  # (height, width) that it was trained for
+    work_device: torch.device | None = None  # where the work is done; None: where the weights are
+    garments: Garments = field(default_factory=Garments, repr=False, compare=False)
+    _moving: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     @classmethod
     def load(
@@ -56,6 +63,8 @@ class TryOn:
         kind: str | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
+        weights_dtype: str | None = None,
+        memory: str = "normal",
     ) -> TryOn:
         """The model in `folder`, or of files named one by one; what is named wins over what the folder holds.
 
@@ -66,18 +75,30 @@ class TryOn:
         variant: which attention weights of the folder: mix-48k-1024, vitonhd-16k-512 or dresscode-16k-512.
         kind: "masked" or "mask-free", where metadata and path of the attention weights tell it wrongly.
         device: "auto" takes a GPU where torch has one. dtype: "auto" is float16 there and float32 on a CPU.
+        weights_dtype: "float8_e4m3" keeps the UNet's weights in eight bits, and computes in `dtype` all the same: half
+        of float16's memory, and a result that differs visibly where you look for it (docs/memory.md).
+        memory: where weights wait for the first call: "normal" on the device, "low" and "minimal" on the CPU.
 
         Published CatVTON weights are licensed CC BY-NC-SA 4.0: no commercial use.
         Raises FileNotFoundError or ValueError naming file, tensor and fix.
         """
         device = resolve_device(device)
         dtype = resolve_dtype(dtype, device)
+        if weights_dtype not in (None, FLOAT8):
+            raise ValueError(f"weights_dtype must be None (as dtype) or {FLOAT8!r}, got {weights_dtype!r}")
+        modes.check_mode(memory)
         files = weights.find(folder, unet=unet, vae=vae, attention=attention, scheduler=scheduler, variant=variant)
+        waiting = torch.device("cpu") if memory in ("low", "minimal") else device
+        # Eight bits are made on the CPU, so that the device never holds the UNet in more.
+        read_on = torch.device("cpu") if weights_dtype else waiting
+        pack = device.type == "cpu" and weights_dtype is None  # what is streamed or expanded stays plain
+        network = weights.load_unet(files.unet, files.attention, dtype=dtype, device=read_on, kind=kind, pack=pack)
         model = cls(
-            unet=weights.load_unet(files.unet, files.attention, dtype=dtype, device=device, kind=kind, pack=True),
-            vae=weights.load_vae(files.vae, dtype=dtype, device=device, pack=True),
+            unet=Float8UNet.of(network).to(waiting) if weights_dtype else network,
+            vae=weights.load_vae(files.vae, dtype=dtype, device=waiting, pack=pack),
             scheduler=weights.load_scheduler(files.scheduler),
             native_size=weights.native_size(files),
+            work_device=device,
         )
         C.is_masked(model.unet.config, model.vae.config)  # a base of neither kind is refused here, not at first use
         return model
@@ -89,11 +110,17 @@ class TryOn:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.like.device
+        """Where the work is done."""
+        return self.work_device or self.unet.like.device
 
     @property
     def dtype(self) -> torch.dtype:
         return self.unet.like.dtype
+
+    @property
+    def resident(self) -> bool:
+        """Whether the weights are on the device; False: they wait on the CPU (memory="low" or "minimal")."""
+        return self.unet.like.device == self.device
 
     def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> TryOn:
         """The same model on another device or in another dtype; itself where nothing changes."""
@@ -101,8 +128,19 @@ class TryOn:
         dtype = self.dtype if dtype is None else resolve_dtype(dtype, device)
         if (device, dtype) == (self.device, self.dtype):
             return self
-        unet, vae = (weights.to(model, dtype, device, pack=True) for model in (self.unet, self.vae))
-        return replace(self, unet=unet, vae=vae)
+        if not isinstance(self.unet, Float8UNet):
+            unet = weights.to(self.unet, dtype, device, pack=True)
+        elif dtype == self.dtype:
+            unet = self.unet.to(device)
+        else:
+            raise ValueError(f"a model in {FLOAT8} keeps its dtype, {self.dtype}: load it anew with dtype={dtype}")
+        return replace(
+            self,
+            unet=unet,
+            vae=weights.to(self.vae, dtype, device, pack=True),
+            work_device=device,
+            garments=Garments(),
+        )
 
     def __call__(
         self,
@@ -122,6 +160,7 @@ class TryOn:
         protect: PictureLike | None = None,
         match_colour: bool = False,
         batch_size: int = 1,
+        memory: str = "auto",
         callback: OnStep | None = None,
         preview: OnEstimate | None = None,
         poll: Poll | None = None,
@@ -143,6 +182,9 @@ class TryOn:
         paste_back: the result goes back into the original picture, at its size, and outside the mask nothing changes.
         feather, protect, match_colour: of the seam, see `catvton.paste_back`. False gives the model's own picture.
         batch_size: pairs that are denoised together: more memory, and on a GPU less time.
+        memory: "normal", "low" or "minimal" (`catvton.modes`): less memory, more time, the same result to rounding.
+        "auto" takes the first that fits into what is free. Where memory runs out all the same, the next lower one is
+        tried once, from the start of the batch (callback sees its steps again). The result says which one it was.
         callback: called with (step, total, latents) after every step, steps counted over the whole call; what it raises
         stops the run within that step and arrives unchanged. preview: called before it, with the person's latents as
         they are expected to become, scaled, float32 [B, 4, h, w]. poll: called between layers, at most every 50 ms;
@@ -160,16 +202,26 @@ class TryOn:
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         check_seam(feather, protect)
+        modes.check_mode(memory)
         source = noises.Source.of(seed, generator, noise, self.device)
         hooks = {"on_estimate": preview, "poll": poll, "tap": tap}
 
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
+        size = (height, width, len(batches[0]), guidance > 1)
+        mode = modes.choose(self, *size, modes.free_memory(self.device)) if memory == "auto" else memory
         for number, batch in enumerate(batches):
             on_step = callback and counted(callback, number * steps, len(batches) * steps)
             seeds, draw = source.next(len(batch))
             finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
-            results += self._try_on(batch, settings, seeds, draw, finish, hooks | {"on_step": on_step})
+            attempt = partial(self._try_on, batch, settings, seeds, draw, finish, hooks | {"on_step": on_step})
+            try:
+                made, mode = modes.retrying(attempt, mode, again=source.again)
+            except (RuntimeError, MemoryError) as error:
+                if not modes.out_of_memory(error):
+                    raise
+                raise torch.OutOfMemoryError(f"{error}\n{modes.advice(self, *size)}") from error
+            results += made
         return results[0] if is_single else results
 
     def outfit(
@@ -211,6 +263,7 @@ class TryOn:
         draw: noises.Noise,
         finish: Callable[..., Image.Image] | None,
         hooks: dict[str, Callable[..., Any] | None],
+        mode: modes.Mode,
     ) -> list[Result]:
         persons = [open_picture(pair.person, "person") for pair in batch]
         masks = [
@@ -227,17 +280,23 @@ class TryOn:
 
         began = time.perf_counter()
         with torch.inference_mode():
+            work = self._work(mode)
             pictures = C.tryon(
-                self.unet,
-                self.vae,
+                work.unet,
+                work.vae,
                 person=stacked([p.person for p in prepared]),  # [B, 3, H, W]
-                garment=stacked([p.garment for p in prepared]),
+                # Taps see the garment encoded with its person.
+                garment=stacked([p.garment for p in prepared])
+                if hooks["tap"]
+                else self._garments(prepared, work, hooks["poll"]),
                 mask=stacked([p.mask for p in prepared]) if self.masked else None,  # [B, 1, H, W]
                 scheduler=self.scheduler,
                 steps=settings.steps,
                 guidance=settings.guidance,
                 eta=settings.eta,
                 noise=draw,
+                one_by_one=work.one_by_one,
+                strip=work.strip,
                 **hooks,
             )
             pictures = pictures.cpu().numpy()  # [B, H, W, 3]
@@ -253,5 +312,29 @@ class TryOn:
         ):
             plain = Image.fromarray(to_uint8(picture))
             image = plain if finish is None else finish(person, plain, mask, preparation.placement)
-            results.append(Result(image=like(pair.person, image), plain=plain, seed=seed, seconds=seconds))
+            results.append(Result(image=like(pair.person, image), plain=plain, seed=seed, seconds=seconds, memory=mode))
         return results
+
+    def _work(self, mode: modes.Mode) -> modes.Work:
+        """The networks as `mode` wants them, their weights moved to where it wants these."""
+        offload = modes.offloads(mode, self.device)
+        with self._moving:
+            device = self.device
+            object.__setattr__(self, "work_device", device)
+            for name in ("unet", "vae"):
+                object.__setattr__(self, name, modes.placed(getattr(self, name), device, offload))
+            unet, vae = self.unet, self.vae
+        return modes.arrange(unet, vae, mode, device, offload, modes.strip_of(mode, device.type == "cpu"))
+
+    def _garments(self, prepared: list[Any], work: modes.Work, poll: Poll | None) -> Posterior:
+        """Mean and std of the garments' latents, float32 [B, 4, h, w]."""
+
+        def encode(picture: np.ndarray) -> Posterior:
+            pixels = torch.from_numpy(picture).to(self.device).to(self.dtype)  # [1, 3, H, W]
+            mean, std = work.vae_now().encode(pixels, strip=work.strip, poll=poll)
+            return mean.float(), std.float()
+
+        key = (self.dtype, self.device)
+        known = [self.garments.posterior(preparation.garment, key, encode) for preparation in prepared]
+        means, stds = zip(*known, strict=True)
+        return torch.cat(means), torch.cat(stds)

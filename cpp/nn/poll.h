@@ -19,7 +19,7 @@ inline thread_local Watch* current = nullptr;
 // While it lives, `ask` is called on this thread at the first place of a run, and then again once `seconds` have passed.
 class Watch {
  public:
-  Watch(const Ask& ask, double seconds)
+  explicit Watch(const Ask& ask, double seconds = 0.05)
       : ask_(ask),
         pause_(std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))),
         due_(Clock::now()),

@@ -33,14 +33,21 @@ struct IsBoxable<std::optional<T>> : IsBoxable<T> {};
 template <class T>
 struct IsBoxable<std::vector<T>> : IsBoxable<T> {};
 
-// call("aten::linear", "", x, w, b): every argument of the schema, in its order; defaults do not exist here.
-template <class Result = Tensor, class... Args>
-Result call(const char* name, const char* overload, const Args&... args) {
+// The stack after a call: its results from the front. For operators with several results, all of them tensors (torch
+// mixes up results of different types, up to 2.14).
+template <class... Args>
+std::array<StableIValue, sizeof...(Args)> call_for_stack(const char* name, const char* overload, const Args&... args) {
   static_assert((IsBoxable<Args>::value && ...),
                 "pass int64_t, double, bool, std::string, Tensor, ScalarType, Device, or lists/optionals of them");
   std::array<StableIValue, sizeof...(Args)> stack{torch::stable::detail::from(args)...};
   STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(name, overload, stack.data(), TORCH_ABI_VERSION));
-  return torch::stable::detail::to<Result>(stack[0]);
+  return stack;
+}
+
+// call("aten::linear", "", x, w, b): every argument of the schema, in its order; defaults do not exist here.
+template <class Result = Tensor, class... Args>
+Result call(const char* name, const char* overload, const Args&... args) {
+  return torch::stable::detail::to<Result>(call_for_stack(name, overload, args...)[0]);
 }
 
 }  // namespace torch_stable

@@ -18,6 +18,12 @@ inline Tensor full(const Ints& shape, double value, ScalarType dtype, const Tens
   return torch::stable::full(shape, value, dtype, std::nullopt, like.device());
 }
 
+// Uninitialised, in the dtype and on the device of `like`.
+inline Tensor empty(const Ints& shape, const Tensor& like) { return torch::stable::new_empty(like, shape); }
+
+// aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)
+inline void copy_into(Tensor target, const Tensor& source) { torch::stable::copy_(target, source); }
+
 inline Tensor zeros_like(const Tensor& x) { return torch::stable::new_zeros(x, x.sizes()); }
 
 // aten::to.dtype_layout: x itself where nothing changes.
@@ -65,6 +71,15 @@ inline Tensor less(const Tensor& x, double bound) {
   return torch_stable::call("aten::lt", "Tensor", x, full({}, bound, ScalarType::Float, x));
 }
 
+// aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)
+//     -> (Tensor, Tensor)
+// Variance and mean over `dim`; without a correction given, the variance is the sum of squares over n - 1.
+inline std::pair<Tensor, Tensor> var_mean(const Tensor& x, int64_t dim) {
+  const std::array<StableIValue, 4> results = torch_stable::call_for_stack(
+      "aten::var_mean", "correction", x, std::optional<Ints>{Ints{dim}}, std::optional<double>{}, false);
+  return {torch::stable::detail::to<Tensor>(results[0]), torch::stable::detail::to<Tensor>(results[1])};
+}
+
 // ---- shapes ---------------------------------------------------------------------------------------------------------
 
 // aten::cat(Tensor[] tensors, int dim=0) -> Tensor
@@ -107,15 +122,27 @@ inline Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor
 
 // aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] padding=0,
 //              SymInt[2] dilation=1, SymInt groups=1) -> Tensor
+inline Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, const Ints& padding) {
+  return torch_stable::call("aten::conv2d", "", x, weight, OptionalTensor{bias}, Ints{stride, stride}, padding,
+                            Ints{1, 1}, int64_t{1});
+}
 inline Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
-  return torch_stable::call("aten::conv2d", "", x, weight, OptionalTensor{bias}, Ints{stride, stride},
-                            Ints{padding, padding}, Ints{1, 1}, int64_t{1});
+  return conv2d(x, weight, bias, stride, Ints{padding, padding});
 }
 
 // aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,
 //                  bool cudnn_enabled=True) -> Tensor
 inline Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
   return torch_stable::call("aten::group_norm", "", x, groups, OptionalTensor{weight}, OptionalTensor{bias}, eps, true);
+}
+
+// aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training,
+//                  float momentum, float eps, bool cudnn_enabled) -> Tensor
+// As in evaluation: (x - mean) / sqrt(variance + eps) * weight + bias, each [C] and float32 whatever x is.
+inline Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                         const Tensor& variance, double eps) {
+  return torch_stable::call("aten::batch_norm", "", x, OptionalTensor{weight}, OptionalTensor{bias},
+                            OptionalTensor{mean}, OptionalTensor{variance}, false, 0.0, eps, true);
 }
 
 // aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <variant>
 
+#include "models/unet/streamed_unet.h"
 #include "nn/tap.h"
 #include "sampling/ddim.h"
 #include "tryon/conditioning.h"
@@ -12,15 +15,35 @@ namespace catvton::tryon {
 
 // Prepared pictures on the models' device.
 struct Inputs {
-  Tensor person, garment;  // float32 [B, 3, H, W] in [-1, 1]
-  OptionalTensor mask;     // float32 [B, 1, H, W], 1 where the garment is painted; needed by masked models only
+  Tensor person;  // float32 [B, 3, H, W] in [-1, 1]
+  // The picture, alike, or what the VAE made of it before: mean and std, float32 [B, 4, h, w].
+  std::variant<Tensor, std::pair<Tensor, Tensor>> garment;
+  OptionalTensor mask;  // float32 [B, 1, H, W], 1 where the garment is painted; needed by masked models only
 };
+
+// What predicts the noise, wherever its weights are.
+struct Denoiser {
+  models::UNetConfig config;
+  ScalarType dtype;
+  // input: [B, in_channels, H, W]; timesteps: float32 [B] -> [B, out_channels, H, W]. `branches` equal parts of the
+  // batch are independent of each other and share their timesteps; they may be run one after the other.
+  std::function<Tensor(const Tensor& input, const Tensor& timesteps, int64_t branches)> predict;
+};
+
+// one_by_one: the branches of guidance one after the other, which halves what a step needs besides the weights.
+Denoiser resident(const models::UNet& unet, bool one_by_one);
+Denoiser streamed(const models::StreamedUNet& unet);
+
+// The VAE, asked for before the pictures are encoded and again before the result is decoded, and not held between: it
+// may come from elsewhere, and what is not needed beside it may leave the device.
+using VAESource = std::function<std::shared_ptr<const models::VAE>()>;
 
 struct Options {
   int64_t steps = 50;
   double guidance = 2.5;  // 1 and below: no guidance
   double eta = 1.0;       // 0: deterministic after the first noise
   sampling::DDIMConfig scheduler;
+  nn::Strips strips;  // of the VAE's large maps
 };
 
 // Standard normal float32 of the given shape on the models' device. Asked for in this order, which seeds depend on:
@@ -35,7 +58,7 @@ using OnStep = std::function<void(int64_t step, int64_t total, const Tensor& lat
 using OnEstimate = std::function<void(const Tensor& estimate)>;
 
 // -> float32 [B, H, W, 3] in [0, 1]
-Tensor run(const models::UNet& unet, const models::VAE& vae, const Inputs& inputs, const Options& options,
+Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inputs, const Options& options,
            const Noise& noise, const OnStep& on_step, const OnEstimate& on_estimate = {});
 
 }  // namespace catvton::tryon

@@ -289,14 +289,29 @@ def test_info_counts_published_sizes_from_headers_alone(catvton, tmp_path, capsy
     assert report["problem"] is None and "CC BY-NC-SA 4.0" in report["licence"]
     model = report["model"]
     assert (model["kind"], model["unet_parameters"], model["attention_parameters"]) == ("masked", 815572804, 49574080)
-    assert len(model["memory"]) == 6
-    half = next(plan for plan in model["memory"] if plan["dtype"] == "bfloat16" and plan["height"] == 1024)
-    assert half["unet_weights"] == 2 * 815_572_804 and half["peak"] < 4 * 2**30
+    assert len(model["memory"]) == 4
+    half = next(plan for plan in model["memory"] if plan["dtype"] == "float16" and plan["height"] == 1024)
+    assert half["unet_weights"] == 2 * 815_572_804 and half["peak"] < 2.6e9
 
     assert exit_code(["info", str(tmp_path / "m")]) == 0
     shown = capsys.readouterr().out
     for text in ("815,572,804", "83,653,863", "49,574,080", "Together they make a masked CatVTON", "1024x768"):
         assert text in shown
+
+
+def test_info_of_memory_alone(models, capsys):
+    assert exit_code(["info", "--memory", "--size", "64x48", "--dtype", "bfloat16", "--json"]) == 0
+    published = json.loads(capsys.readouterr().out)
+    assert [(p["mode"], p["float8"]) for p in published] == [
+        (mode, float8) for float8 in (False, True) for mode in ("normal", "low", "minimal")
+    ]
+    assert published[0]["resident"] == 2 * (815_572_804 + 83_653_863)
+    assert published[0]["peak"] > published[1]["peak"] > published[2]["peak"]
+    assert exit_code(["info", "--memory", str(models), "--size", "64x48"]) == 0
+    shown = capsys.readouterr().out
+    assert "minimal" in shown and "64x48" in shown and "MiB" in shown
+    assert exit_code(["info"]) == 2
+    assert "which MODEL" in capsys.readouterr().err
 
 
 def test_info_of_what_is_not_a_model(models, pictures, tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from catvton import memory  # noqa: E402
+from catvton import memory, modes  # noqa: E402
 from catvton._native import C  # noqa: E402
 
 
@@ -24,8 +24,8 @@ def small_vae():
     return config
 
 
-def on_cpu(model_class, config):
-    model = model_class.blank(config, torch.empty(0))
+def on_cpu(model_class, config, dtype):
+    model = model_class.blank(config, torch.empty(0, dtype=getattr(torch, dtype)))
     for parameter in model.parameters.values():
         parameter.normal_(0, 0.02)
     return model
@@ -43,14 +43,14 @@ def allocator_peak(run):
     return peak
 
 
-def test_published_sizes():
-    plan = memory.plan(C.UNetConfig(), C.VAEConfig(), 1024, 768, "bfloat16")
+@pytest.mark.parametrize("mode, target", [("normal", 2.6e9), ("low", 1.6e9), ("minimal", 1.0e9)])
+def test_published_sizes(mode, target):
+    plan = memory.plan(C.UNetConfig(), C.VAEConfig(), 1024, 768, "float16", mode=mode)
     assert plan.unet_weights == 2 * 815_572_804
     assert plan.vae_weights == 2 * 83_653_863
-    assert plan.peak == plan.unet_weights + plan.vae_weights + max(plan.unet_step, plan.vae_encode, plan.vae_decode)
-    # the largest single tensors there: GEGLU's projection [2, 24576, 8 * 320], the decoder's [1, 256, 1024, 768]
-    assert plan.unet_step > 2 * 2 * 24576 * 2560
-    assert plan.vae_decode > 2 * 2 * 256 * 1024 * 768
+    assert plan.resident == (plan.unet_weights + plan.vae_weights if mode == "normal" else 0)
+    # the largest single tensor there: the decoder's [1, 256, 1024, 768]
+    assert 2 * 256 * 1024 * 768 < plan.vae_decode <= plan.peak < target
 
 
 @pytest.mark.parametrize("dtype", memory.DTYPES)
@@ -59,42 +59,83 @@ def test_half_precision_takes_half(dtype):
     plan = memory.plan(small_unet(), small_vae(), 128, 96, dtype)
     size = getattr(torch, dtype).itemsize
     assert plan.unet_weights * 4 == whole.unet_weights * size
-    assert plan.vae_decode * 4 == pytest.approx(whole.vae_decode * size, rel=0.01)
+    pictures = 4 * 7 * 128 * 96  # person, garment and mask are float32 always
+    assert (plan.vae_decode - pictures) * 4 == pytest.approx((whole.vae_decode - pictures) * size, rel=0.03)
+
+
+def test_eight_bits_take_a_quarter_of_float32():
+    config = C.UNetConfig()
+    plans = [memory.plan(config, small_vae(), 64, 48, "float32", float8=float8) for float8 in (False, True)]
+    assert plans[1].unet_weights == pytest.approx(plans[0].unet_weights / 4, rel=0.02)
 
 
 def test_guidance_and_batch_double_the_step():
     one = memory.plan(small_unet(), small_vae(), 128, 96, "float32", guided=False)
     guided = memory.plan(small_unet(), small_vae(), 128, 96, "float32")
+    low = memory.plan(small_unet(), small_vae(), 128, 96, "float32", mode="low", host=True)
     pair = memory.plan(small_unet(), small_vae(), 128, 96, "float32", batch=2, guided=False)
-    assert pair.unet_step == guided.unet_step
-    assert guided.unet_step == pytest.approx(2 * one.unet_step, rel=0.01)
-    assert pair.vae_decode == pytest.approx(2 * one.vae_decode, rel=0.01)
+    pictures = 4 * 7 * 128 * 96
+    assert guided.unet_step - pictures == pytest.approx(2 * (one.unet_step - pictures), rel=0.1)
+    assert low.unet_step == pytest.approx(one.unet_step, rel=0.02)
+    assert pair.unet_step == pytest.approx(2 * one.unet_step, rel=0.02)
+    assert pair.vae_decode == pytest.approx(2 * one.vae_decode, rel=0.02)
 
 
 def test_a_mask_free_model_is_joined_in_width():
     masked = memory.plan(small_unet(9), small_vae(), 128, 96, "float32")
     mask_free = memory.plan(small_unet(8), small_vae(), 128, 96, "float32")
-    assert mask_free.unet_step == pytest.approx(masked.unet_step, rel=0.01)
+    assert mask_free.unet_step == pytest.approx(masked.unet_step, rel=0.1)
 
 
-@pytest.mark.parametrize("height, width", [(128, 96), (136, 104)])
-def test_the_plan_is_what_the_cpu_does(height, width):
-    """The same recording with real tensors, and the allocator's own events, which also see scratch inside kernels."""
-    plan = memory.plan(small_unet(), small_vae(), height, width, "float32")
-    unet, vae = on_cpu(C.UNet, small_unet()), on_cpu(C.VAE, small_vae())
-    h, w = height // 8, width // 8
-    runs = {
-        "unet_step": (unet, lambda: unet(torch.empty(2, 9, 2 * h, w).zero_(), torch.empty(2).zero_())),
-        "vae_encode": (vae, lambda: vae.encode(torch.empty(1, 3, height, width).zero_())),
-        "vae_decode": (vae, lambda: vae.decode(torch.empty(1, 4, h, w).zero_())),
-    }
-    for name, (model, run) in runs.items():
-        planned = getattr(plan, name)
-        recorded = memory.recorded_peak(run, model.parameters.values())
-        # The plan is of ATen's operators, which every device has; the CPU's fused ones make fewer tensors.
-        assert 0.75 * planned <= recorded <= planned, name
-        run()  # the allocator's count must not contain what a kernel makes once and keeps
-        assert recorded <= allocator_peak(run) * 1.001, name
+@pytest.fixture
+def atens_operators():
+    """The plan is of ATen's operators, which every device has; the CPU's fused ones make fewer tensors."""
+    C.ops.set_cpu_level("aten")
+    yield
+    C.ops.set_cpu_level("auto")
+
+
+@pytest.mark.parametrize(
+    "height, width, mode, dtype",
+    [
+        (128, 96, "normal", "float32"),
+        (136, 104, "low", "float32"),
+        (136, 104, "minimal", "bfloat16"),
+        (384, 288, "minimal", "float32"),
+    ],
+)
+def test_the_plan_is_what_the_cpu_does(atens_operators, height, width, mode, dtype):
+    """A whole try-on with real tensors, weights copied as if to a GPU: the same recording, stage by stage, and the
+    events of torch's allocator, which know nothing of the recorder."""
+    offload, cpu = mode != "normal", torch.device("cpu")
+    plan = memory.plan(small_unet(), small_vae(), height, width, dtype, mode=mode)
+    unet, vae = (on_cpu(*pair, dtype) for pair in ((C.UNet, small_unet()), (C.VAE, small_vae())))
+
+    def work():
+        return modes.arrange(unet, vae, mode, cpu, offload, copies=offload)
+
+    stages = memory.recorded_stages(work(), unet, vae, height, width, 1, True)
+    assert stages == (plan.vae_encode, plan.unet_step, plan.vae_decode)
+
+    def run():
+        now = work()
+        pictures = [torch.zeros(1, channels, height, width) for channels in (3, 3, 1)]
+        options = {"one_by_one": now.one_by_one, "strip": now.strip}
+        C.tryon(now.unet, now.vae, *pictures, C.DDIMConfig(), 2, 2.5, 1.0, torch.zeros, **options)
+
+    run()  # the allocator's count must not contain what a kernel makes once and keeps
+    assert allocator_peak(run) == pytest.approx(plan.activations, rel=0.05)
+
+
+def test_strips_are_planned_as_they_are_run(atens_operators):
+    """On `meta` only a strip of each kind is run."""
+    vae, like = on_cpu(C.VAE, small_vae(), "float32"), torch.empty(0, device="meta")
+    planned = C.VAE.blank(small_vae(), like)
+    latents = torch.zeros(1, 4, 9, 6)
+    for strip in (3000, 20000):
+        want = memory.recorded_peak(lambda: vae.decode(latents, strip=strip), [*vae.parameters.values(), latents])  # noqa: B023
+        got = memory.recorded_peak(lambda: planned.decode(latents.to("meta"), strip=strip), planned.parameters.values())  # noqa: B023
+        assert got - latents.nbytes == pytest.approx(want, rel=0.01)
 
 
 def test_a_dead_tensor_is_not_counted():
@@ -131,6 +172,11 @@ print(memory.peak_resident() - before, memory.plan(config, C.VAEConfig(), 512, 3
     assert done.returncode == 0, done.stderr
     grown, planned = map(int, done.stdout.split())
     assert 0.9 * planned < grown < 1.6 * planned + 64 * 2**20
+
+
+def test_modes_are_named():
+    with pytest.raises(ValueError, match="tiny"):
+        memory.plan(small_unet(), small_vae(), 96, 96, "float32", mode="tiny")
 
 
 @pytest.mark.parametrize("height, width, dtype", [(100, 96, "float32"), (96, 0, "float32"), (96, 96, "int8")])

@@ -14,6 +14,7 @@ __all__: list[str] = [
     "VAE",
     "DDIMConfig",
     "DDIMStep",
+    "StreamedUNet",
     "UNet",
     "UNetConfig",
     "VAEConfig",
@@ -181,6 +182,33 @@ class UNet:
         Of all weights, plain.
         """
 
+class StreamedUNet:
+    @staticmethod
+    def part(weight: str) -> str:
+        """
+        The part to which a weight belongs.
+        """
+    @staticmethod
+    def parts(config: UNetConfig) -> list[str]:
+        """
+        All parts, in the order of their use.
+        """
+    def __call__(self, samples: collections.abc.Sequence[torch.Tensor], timesteps: torch.Tensor) -> list[torch.Tensor]:
+        """
+        samples: a batch for each branch of guidance; timesteps: of one of them, the same for all.
+        """
+    def __init__(
+        self,
+        config: UNetConfig,
+        like: torch.Tensor,
+        fetch: collections.abc.Callable[[str], collections.abc.Mapping[str, torch.Tensor]],
+    ) -> None:
+        """
+        A UNet that asks fetch(part) for the weights of each part when its turn comes. like: of the work's dtype.
+        """
+    @property
+    def config(self) -> UNetConfig: ...
+
 class VAE:
     @staticmethod
     def blank(config: VAEConfig, like: torch.Tensor) -> VAE:
@@ -198,13 +226,22 @@ class VAE:
         has such, and `state` is emptied: plain and packed weights need not both fit in memory.
         """
     def decode(
-        self, latents: torch.Tensor, tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None
+        self,
+        latents: torch.Tensor,
+        tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
+        strip: int = 0,
     ) -> torch.Tensor: ...
     def encode(
-        self, images: torch.Tensor, tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None
+        self,
+        images: torch.Tensor,
+        tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
+        strip: int = 0,
+        poll: collections.abc.Callable[[], None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """
         Mean and standard deviation of the posterior over latents.
+
+        strip: maps are computed in strips of at most so many elements, 0: whole; the same to rounding.
         """
     @property
     def config(self) -> VAEConfig: ...
@@ -275,10 +312,10 @@ def is_masked(unet: UNetConfig, vae: VAEConfig) -> bool:
     """
 
 def tryon(
-    unet: UNet,
-    vae: VAE,
+    unet: UNet | StreamedUNet,
+    vae: VAE | collections.abc.Callable[[], VAE],
     person: torch.Tensor,
-    garment: torch.Tensor,
+    garment: torch.Tensor | tuple[torch.Tensor, torch.Tensor],
     mask: torch.Tensor | None,
     scheduler: DDIMConfig,
     steps: int,
@@ -287,11 +324,16 @@ def tryon(
     noise: collections.abc.Callable[[list[int]], torch.Tensor],
     on_step: collections.abc.Callable[[int, int, torch.Tensor], None] | None = None,
     tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
+    one_by_one: bool = False,
+    strip: int = 0,
     on_estimate: collections.abc.Callable[[torch.Tensor], None] | None = None,
     poll: collections.abc.Callable[[], None] | None = None,
     poll_seconds: float = 0.05,
 ) -> torch.Tensor:
     """
+    vae: the VAE, or a function that gives it when it is needed.
+    garment: its picture, or mean and std of its latents.
+    one_by_one: guidance's branches one after the other. strip: as of VAE.encode.
     poll: called between layers, no more often than every poll_seconds.
     """
 

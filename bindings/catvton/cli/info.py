@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .. import memory
+from .options import size
 from .table import gib, table
 
 SUFFIXES = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
@@ -24,16 +26,88 @@ DEMO_LICENCE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "model", metavar="MODEL", help="a folder of models, or one file of weights; demo: the built-in one"
+        "model", metavar="MODEL", nargs="?", help="a folder of models, or one file of weights; demo: the built-in one"
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="only the memory of every mode; of the published models without a MODEL"
+    )
+    parser.add_argument("--size", type=size, action="append", metavar="HEIGHTxWIDTH", help="of --memory; may repeat")
+    parser.add_argument("--dtype", choices=memory.DTYPES, action="append", help="of --memory; may repeat")
     parser.add_argument("--variant", help="which attention weights of the folder, by name: vitonhd-16k-512")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, sizes in bytes")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.memory:
+        return _run_memory(args)
+    if args.model is None:
+        raise ValueError("which MODEL? Only --memory goes without, and tells what the published models need.")
     report = examine(args.model, args.variant)
     print(json.dumps(report, indent=2) if args.json else _text(report))
     return 0
+
+
+def _run_memory(args: argparse.Namespace) -> int:
+    from .._native import C
+    from ..modes import MODES
+
+    unet, vae, sizes = C.UNetConfig(), C.VAEConfig(), SIZES
+    if args.model is not None:
+        unet, vae, sizes = _configs(args.model, args.variant)
+    plans = plans_of(unet, vae, args.size or sizes, args.dtype or ("float16",), MODES, float8=True)
+    print(json.dumps([_plan_dict(plan) for plan in plans], indent=2) if args.json else _memory_text(plans))
+    return 0
+
+
+def _configs(model: str, variant: str | None) -> tuple[Any, Any, tuple[tuple[int, int], ...]]:
+    """The configs of UNet and VAE, and the sizes of interest."""
+    from .. import weights
+    from ..weights import load_unet, load_vae
+
+    path = weights.model_folder(model)
+    files = weights.find(**({"folder": path} if path.is_dir() else {"unet": path}), variant=variant)
+    unet, vae = load_unet(files.unet, files.attention, device="meta"), load_vae(files.vae, device="meta")
+    return unet.config, vae.config, _sizes(weights.native_size(files))
+
+
+def _sizes(native: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    return SIZES if native in SIZES else (native, *SIZES)
+
+
+def plans_of(unet: Any, vae: Any, sizes: Any, dtypes: Any, modes: Any, float8: bool = False) -> list[memory.Plan]:
+    """A plan for every size, dtype and mode; with float8, also for a UNet in eight bits."""
+    return [
+        memory.plan(unet, vae, *each, dtype, mode=mode, float8=small)
+        for small in ((False, True) if float8 else (False,))
+        for dtype in dtypes
+        for each in sizes
+        for mode in modes
+    ]
+
+
+def _plan_dict(plan: memory.Plan) -> dict[str, Any]:
+    return asdict(plan) | {"peak": plan.peak}
+
+
+def _memory_text(plans: list[memory.Plan]) -> str:
+    rows = [
+        [
+            plan.dtype + (", UNet float8" if plan.float8 else ""),
+            f"{plan.height}x{plan.width}",
+            plan.mode,
+            *(gib(n) for n in (plan.resident, plan.vae_encode, plan.unet_step, plan.vae_decode, plan.peak)),
+        ]
+        for plan in plans
+    ]
+    columns = ["dtype", "size", "mode", "weights that stay", "VAE encode", "UNet step", "VAE decode", "peak"]
+    return "\n".join(
+        [
+            "Memory on a GPU, one picture with guidance (its context and kernels' scratch not counted; on a CPU all",
+            "weights stay). Columns after the weights: what comes and goes. Peak: weights + the largest of these.",
+            "",
+            table(columns, rows),
+        ]
+    )
 
 
 def examine(model: str | Path, variant: str | None = None) -> dict[str, Any]:
@@ -65,7 +139,6 @@ def examine(model: str | Path, variant: str | None = None) -> dict[str, Any]:
 
 def _model(files: Any) -> dict[str, Any]:
     """The model as `catvton tryon` would load it: loaded on `meta`, which checks every name and shape."""
-    from .. import memory
     from .._native import C
     from ..weights import load_scheduler, load_unet, load_vae, native_size
 
@@ -73,10 +146,7 @@ def _model(files: Any) -> dict[str, Any]:
     load_scheduler(files.scheduler)  # refuses what the engine does not compute
     masked = C.is_masked(unet.config, vae.config)
     native = native_size(files)
-    plans = []
-    for size in SIZES if native in SIZES else (native, *SIZES):
-        whole, half = (memory.plan(unet.config, vae.config, *size, dtype) for dtype in ("float32", "bfloat16"))
-        plans += [whole, half, replace(half, dtype="float16")]  # as many bytes as bfloat16
+    plans = plans_of(unet.config, vae.config, _sizes(native), ("float32", "float16"), ("normal",))
     return {
         "kind": "masked" if masked else "mask-free",
         "native_size": list(native),
@@ -87,7 +157,7 @@ def _model(files: Any) -> dict[str, Any]:
         "unet_parameters": _count(unet.parameters),
         "vae_parameters": _count(vae.parameters),
         "attention_parameters": _count({n: t for n, t in unet.parameters.items() if ".attn1." in n}),
-        "memory": [asdict(plan) | {"peak": plan.peak} for plan in plans],
+        "memory": [_plan_dict(plan) for plan in plans],
     }
 
 
@@ -150,14 +220,13 @@ def _model_text(model: dict[str, Any]) -> str:
         lines.append(f"  {part:10} {model[part] or 'none beside the base model'}{parameters}")
     rows = [
         [
-            plan["dtype"],
+            plan["dtype"] + (" or bfloat16" if plan["dtype"] == "float16" else ""),
             f"{plan['height']}x{plan['width']}",
-            gib(plan["unet_weights"] + plan["vae_weights"]),
-            *(gib(plan[part]) for part in ("unet_step", "vae_encode", "vae_decode", "peak")),
+            gib(plan["resident"]),
+            *(gib(plan[part]) for part in ("vae_encode", "unet_step", "vae_decode", "peak")),
         ]
         for plan in model["memory"]
     ]
-    columns = ["dtype", "size", "weights", "UNet step", "VAE encode", "VAE decode", "peak: weights + largest"]
-    return "\n".join(
-        [*lines, "", "Memory, one picture with guidance (kernels' own scratch not counted):", table(columns, rows)]
-    )
+    columns = ["dtype", "size", "weights", "VAE encode", "UNet step", "VAE decode", "peak: weights + largest"]
+    head = "Memory, one picture with guidance (`catvton info --memory` has modes that need less):"
+    return "\n".join([*lines, "", head, table(columns, rows)])

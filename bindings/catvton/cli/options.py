@@ -32,6 +32,13 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--variant", help="which attention of --models: mix-48k-1024, vitonhd-16k-512, ...")
     models.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, ... (%(default)s)")
     models.add_argument("--dtype", default="auto", choices=["auto", *memory.DTYPES], help="(%(default)s)")
+    models.add_argument("--weights-dtype", choices=["float8_e4m3"], help="keep the UNet's weights in eight bits")
+    models.add_argument(
+        "--memory",
+        default="auto",
+        choices=["auto", "normal", "low", "minimal"],
+        help="less memory for more time; auto takes what fits (%(default)s)",
+    )
 
 
 def add_work(parser: argparse.ArgumentParser, seed: str) -> Any:
@@ -87,13 +94,15 @@ def load(args: argparse.Namespace) -> TryOn:
         variant=args.variant,
         device=args.device,
         dtype=args.dtype,
+        weights_dtype=args.weights_dtype,
+        memory=args.memory,
     )
 
 
 def work_of(args: argparse.Namespace) -> dict[str, Any]:
     """The options of a call of `TryOn`, or of its `outfit`, that `add_work` asked for."""
     height, width = args.size or (None, None)
-    names = ("steps", "guidance", "eta", "seed", "fit", "feather", "protect", "match_colour")
+    names = ("steps", "guidance", "eta", "seed", "fit", "feather", "protect", "match_colour", "memory")
     return {name: getattr(args, name) for name in names} | {"height": height, "width": width}
 
 
@@ -101,7 +110,7 @@ def too_large(model: TryOn, args: argparse.Namespace, error: torch.OutOfMemoryEr
     height, width = args.size or model.native_size
     return MemoryError(
         f"not enough memory on {model.device} for {height}x{width} in {model.dtype} ({error}). "
-        "Try a smaller --size or --dtype bfloat16; `catvton info` tells what is needed."
+        "`catvton info --memory` tells what other sizes need."
     )
 
 

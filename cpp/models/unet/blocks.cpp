@@ -4,29 +4,37 @@
 #include "torch_stable/ops.h"
 
 namespace catvton::models {
-namespace {
-
-// Attention of the block whose entry in the config's lists is `level`.
-nn::Transformer2DModel::Options transformer(const UNetConfig& config, size_t level) {
-  return {.heads = config.attention_heads[level],
-          .layers = config.transformer_layers_per_block[level],
-          .groups = config.norm_num_groups,
-          .use_linear_projection = config.use_linear_projection};
-}
-
-}  // namespace
-
-DownBlock2D::DownBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index) : label(w.label()) {
+nn::ResnetBlock2D down_resnet(const weights::Scope& block, const UNetConfig& config, size_t index, int64_t layer) {
   const Ints& channels = config.block_out_channels;
   const int64_t out = channels[index];
+  const int64_t in = layer > 0 ? out : channels[index > 0 ? index - 1 : 0];
+  return {block / "resnets" / layer, in, out, config.time_channels(), config.norm_num_groups, config.norm_eps};
+}
+
+nn::ResnetBlock2D up_resnet(const weights::Scope& block, const UNetConfig& config, size_t index, int64_t layer) {
+  const Ints& channels = config.block_out_channels;
+  const size_t level = mirrored_level(config, index);
+  const int64_t out = channels[level];
+  const int64_t in = layer > 0 ? out : channels[index == 0 ? level : level + 1];
+  const int64_t skip = layer < config.layers_per_block[level] ? out : channels[level > 0 ? level - 1 : 0];
+  return {block / "resnets" / layer, in + skip, out, config.time_channels(), config.norm_num_groups, config.norm_eps};
+}
+
+nn::Transformer2DModel transformer(const weights::Scope& block, const UNetConfig& config, size_t level, int64_t layer) {
+  const nn::Transformer2DModel::Options options{.heads = config.attention_heads[level],
+                                                .layers = config.transformer_layers_per_block[level],
+                                                .groups = config.norm_num_groups,
+                                                .use_linear_projection = config.use_linear_projection};
+  return {block / "attentions" / layer, config.block_out_channels[level], options};
+}
+
+DownBlock2D::DownBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index) : label(w.label()) {
   for (int64_t i = 0; i < config.layers_per_block[index]; ++i) {
-    const int64_t in = i > 0 ? out : channels[index > 0 ? index - 1 : 0];
-    resnets.emplace_back(w / "resnets" / i, in, out, config.time_channels(), config.norm_num_groups, config.norm_eps);
-    if (config.down_block_attention[index])
-      attentions.emplace_back(w / "attentions" / i, out, transformer(config, index));
+    resnets.push_back(down_resnet(w, config, index, i));
+    if (config.down_block_attention[index]) attentions.push_back(transformer(w, config, index, i));
   }
-  if (index + 1 < channels.size()) {
-    downsampler.emplace(w / "downsamplers.0", out, nn::Downsample2D::Padding::both_sides);
+  if (index + 1 < config.block_out_channels.size()) {
+    downsampler.emplace(w / "downsamplers.0", config.block_out_channels[index], nn::Downsample2D::Padding::both_sides);
   }
 }
 
@@ -51,7 +59,7 @@ MidBlock2D::MidBlock2D(const weights::Scope& w, const UNetConfig& config) : labe
                          config.norm_eps);
   }
   if (config.mid_block_attention) {
-    attentions.emplace_back(w / "attentions.0", channels, transformer(config, config.block_out_channels.size() - 1));
+    attentions.push_back(transformer(w, config, config.block_out_channels.size() - 1, 0));
   }
 }
 
@@ -63,20 +71,12 @@ Tensor MidBlock2D::operator()(const Tensor& x, const Tensor& activated_time) con
 }
 
 UpBlock2D::UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index) : label(w.label()) {
-  const Ints& channels = config.block_out_channels;
-  const size_t level = channels.size() - 1 - index;  // the down block whose mirror this is
-  const int64_t out = channels[level];
-  const int64_t before = channels[index == 0 ? level : level + 1];
-  const int64_t layers = config.layers_per_block[level] + 1;
-  for (int64_t i = 0; i < layers; ++i) {
-    const int64_t in = i == 0 ? before : out;
-    const int64_t skip = i + 1 < layers ? out : channels[level > 0 ? level - 1 : 0];
-    resnets.emplace_back(w / "resnets" / i, in + skip, out, config.time_channels(), config.norm_num_groups,
-                         config.norm_eps);
-    if (config.up_block_attention[index])
-      attentions.emplace_back(w / "attentions" / i, out, transformer(config, level));
+  const size_t level = mirrored_level(config, index);
+  for (int64_t i = 0; i < config.layers_per_block[level] + 1; ++i) {
+    resnets.push_back(up_resnet(w, config, index, i));
+    if (config.up_block_attention[index]) attentions.push_back(transformer(w, config, level, i));
   }
-  if (level > 0) upsampler.emplace(w / "upsamplers.0", out);
+  if (level > 0) upsampler.emplace(w / "upsamplers.0", config.block_out_channels[level]);
 }
 
 Tensor UpBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const {

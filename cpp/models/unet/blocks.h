@@ -13,6 +13,17 @@
 
 namespace catvton::models {
 
+// Layer `layer` of a block, for the block itself and for those who never hold it whole (streamed_unet.h).
+// `block` is the scope of down_blocks.<index> or up_blocks.<index>; `level` that of the config's lists.
+nn::ResnetBlock2D down_resnet(const weights::Scope& block, const UNetConfig& config, size_t index, int64_t layer);
+nn::ResnetBlock2D up_resnet(const weights::Scope& block, const UNetConfig& config, size_t index, int64_t layer);
+nn::Transformer2DModel transformer(const weights::Scope& block, const UNetConfig& config, size_t level, int64_t layer);
+
+// The level in the config's lists whose mirror up block `index` is.
+inline size_t mirrored_level(const UNetConfig& config, size_t index) {
+  return config.block_out_channels.size() - 1 - index;
+}
+
 struct DownBlock2D {
   std::vector<nn::ResnetBlock2D> resnets;
   std::vector<nn::Transformer2DModel> attentions;

@@ -1,5 +1,6 @@
 #include "models/vae/vae.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "nn/tap.h"
@@ -37,12 +38,19 @@ VAEAttention::VAEAttention(const weights::Scope& w, int64_t channels, int64_t gr
       to_out(w / "to_out.0", channels, channels),
       label(w.label()) {}
 
-Tensor VAEAttention::operator()(const Tensor& x) const {
+Tensor VAEAttention::operator()(const Tensor& x, const nn::Strips& strips) const {
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   Tensor h = group_norm(ops::reshape(x, {batch, channels, height * width}));
   h = ops::transpose(h, 1, 2);  // [B, HW, C]
   auto one_head = [&](const Tensor& t) { return ops::reshape(t, {batch, 1, height * width, channels}); };
-  h = ops::attention(one_head(to_q(h)), one_head(to_k(h)), one_head(to_v(h)));  // [B, 1, HW, C]
+  const Tensor query = one_head(to_q(h)), key = one_head(to_k(h)), value = one_head(to_v(h));
+  const int64_t at_once = strips.rows(batch, 1, height * width, height * width);  // queries
+  std::vector<Tensor> parts;
+  for (int64_t first = 0; first < height * width; first += at_once) {
+    const int64_t count = std::min(at_once, height * width - first);
+    parts.push_back(ops::attention(ops::narrow(query, 2, first, count), key, value));
+  }
+  h = parts.size() == 1 ? parts[0] : ops::cat(parts, 2);  // [B, 1, HW, C]
   h = to_out(ops::reshape(h, {batch, height * width, channels}));
   h = ops::add(ops::reshape(ops::transpose(h, 1, 2), {batch, channels, height, width}), x);  // [B, C, H, W]
   tap::record(label, h);
@@ -56,9 +64,9 @@ VAEMidBlock::VAEMidBlock(const weights::Scope& w, int64_t channels, const VAECon
   if (config.mid_block_add_attention) attention.emplace(w / "attentions.0", channels, config.norm_num_groups);
 }
 
-Tensor VAEMidBlock::operator()(const Tensor& x) const {
+Tensor VAEMidBlock::operator()(const Tensor& x, const nn::Strips& strips) const {
   Tensor h = resnet_0(x);
-  if (attention) h = (*attention)(h);
+  if (attention) h = (*attention)(h, strips);
   h = resnet_1(h);
   tap::record(label, h);
   return h;
@@ -88,14 +96,14 @@ Encoder::Encoder(const weights::Scope& w, const VAEConfig& config)
   }
 }
 
-Tensor Encoder::operator()(const Tensor& x) const {
+Tensor Encoder::operator()(const Tensor& x, const nn::Strips& strips) const {
   Tensor h = conv_in(x);  // [B, C0, H, W]
   for (const Block& block : down_blocks) {
-    for (const nn::ResnetBlock2D& resnet : block.resnets) h = resnet(h);
-    if (block.downsampler) h = (*block.downsampler)(h);  // [B, Ci, H / 2, W / 2]
+    for (const nn::ResnetBlock2D& resnet : block.resnets) h = in_strips(resnet, h, strips);
+    if (block.downsampler) h = in_strips(*block.downsampler, h, strips);  // [B, Ci, H / 2, W / 2]
     tap::record(block.label, h);
   }
-  h = mid_block(h);
+  h = mid_block(h, strips);
   if (tap::on()) tap::record(label, "conv_norm_out", conv_norm_out(h));
   h = conv_out(conv_norm_out.silu(h));  // [B, 2 latent_channels, H / 8, W / 8]
   tap::record(label, "conv_out", h);
@@ -123,16 +131,16 @@ Decoder::Decoder(const weights::Scope& w, const VAEConfig& config)
   }
 }
 
-Tensor Decoder::operator()(const Tensor& z) const {
+Tensor Decoder::operator()(const Tensor& z, const nn::Strips& strips) const {
   Tensor h = conv_in(z);  // [B, C3, h, w]
   tap::record(label, "conv_in", h);
-  h = mid_block(h);
+  h = mid_block(h, strips);
   for (const Block& block : up_blocks) {
-    for (const nn::ResnetBlock2D& resnet : block.resnets) h = resnet(h);
-    if (block.upsampler) h = (*block.upsampler)(h, 2 * h.size(2), 2 * h.size(3));  // [B, Ci, 2 h, 2 w]
+    for (const nn::ResnetBlock2D& resnet : block.resnets) h = in_strips(resnet, h, strips);
+    if (block.upsampler) h = in_strips(*block.upsampler, h, strips);  // [B, Ci, 2 h, 2 w]
     tap::record(block.label, h);
   }
-  return conv_out(conv_norm_out.silu(h));  // [B, 3, 8 h, 8 w]
+  return in_strips(conv_norm_out, conv_out, h, strips);  // [B, 3, 8 h, 8 w]
 }
 
 VAE::VAE(const weights::Scope& w, const VAEConfig& unchecked)
@@ -142,24 +150,24 @@ VAE::VAE(const weights::Scope& w, const VAEConfig& unchecked)
   if (config.use_post_quant_conv) post_quant_conv.emplace(w / "post_quant_conv", latent, latent, 1);
 }
 
-Posterior VAE::encode(const Tensor& images) const {
+Posterior VAE::encode(const Tensor& images, const nn::Strips& strips) const {
   check_shape("VAE images", images, {-1, config.in_channels, -1, -1});
   check_input("VAE images", images, encoder.conv_in.weight);
   if (images.size(2) % config.downscale() != 0 || images.size(3) % config.downscale() != 0) {
     throw std::invalid_argument("VAE images: height and width must be multiples of " +
                                 std::to_string(config.downscale()) + ", got " + to_text(shape_of(images)));
   }
-  Tensor moments = encoder(images);  // [B, 2 latent_channels, h, w]
+  Tensor moments = encoder(images, tap::on() ? nn::Strips{} : strips);  // [B, 2 latent_channels, h, w]
   if (quant_conv) moments = (*quant_conv)(moments);
   auto halves = ops::chunk(moments, 2, 1);
   Tensor std = ops::exp(ops::mul(ops::clamp(halves[1], -30.0, 20.0), 0.5));
   return {.moments = moments, .mean = halves[0], .std = std};
 }
 
-Tensor VAE::decode(const Tensor& latents) const {
+Tensor VAE::decode(const Tensor& latents, const nn::Strips& strips) const {
   check_shape("VAE latents", latents, {-1, config.latent_channels, -1, -1});
   check_input("VAE latents", latents, decoder.conv_in.weight);
-  return decoder(post_quant_conv ? (*post_quant_conv)(latents) : latents);
+  return decoder(post_quant_conv ? (*post_quant_conv)(latents) : latents, tap::on() ? nn::Strips{} : strips);
 }
 
 }  // namespace catvton::models

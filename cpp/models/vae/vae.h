@@ -8,6 +8,7 @@
 #include "models/vae/config.h"
 #include "nn/resample.h"
 #include "nn/resnet_block.h"
+#include "nn/strips.h"
 
 namespace catvton::models {
 
@@ -17,7 +18,8 @@ struct VAEAttention {
   nn::Linear to_q, to_k, to_v, to_out;
   std::string label;
   VAEAttention(const weights::Scope& w, int64_t channels, int64_t groups);
-  Tensor operator()(const Tensor& x) const;  // [B, C, H, W]
+  // x: [B, C, H, W]. strips: at most so many scores at once, for devices on which attention is not fused.
+  Tensor operator()(const Tensor& x, const nn::Strips& strips = {}) const;
 };
 
 struct VAEMidBlock {
@@ -26,7 +28,7 @@ struct VAEMidBlock {
   nn::ResnetBlock2D resnet_1;
   std::string label;
   VAEMidBlock(const weights::Scope& w, int64_t channels, const VAEConfig& config);
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Tensor& x, const nn::Strips& strips = {}) const;
 };
 
 // The parameters of the posterior N(mean, std^2) over latents.
@@ -48,7 +50,8 @@ struct Encoder {
   nn::Conv2d conv_out;
   std::string label;
   Encoder(const weights::Scope& w, const VAEConfig& config);
-  Tensor operator()(const Tensor& x) const;  // [B, 3, H, W] -> [B, 2 latent_channels, H / 8, W / 8]
+  // [B, 3, H, W] -> [B, 2 latent_channels, H / 8, W / 8]
+  Tensor operator()(const Tensor& x, const nn::Strips& strips = {}) const;
 };
 
 struct Decoder {
@@ -64,7 +67,8 @@ struct Decoder {
   nn::Conv2d conv_out;
   std::string label;
   Decoder(const weights::Scope& w, const VAEConfig& config);
-  Tensor operator()(const Tensor& z) const;  // [B, latent_channels, h, w] -> [B, 3, 8 h, 8 w]
+  // [B, latent_channels, h, w] -> [B, 3, 8 h, 8 w]
+  Tensor operator()(const Tensor& z, const nn::Strips& strips = {}) const;
 };
 
 struct VAE {
@@ -75,10 +79,13 @@ struct VAE {
 
   VAE(const weights::Scope& w, const VAEConfig& config);
 
+  // With `strips`, large maps are computed in strips of rows (nn/strips.h): less memory, the same result to rounding.
+  // Neither tapped nor differentiable; where a tap listens, maps are not divided.
+
   // images: [B, 3, H, W] in [-1, 1], H and W multiples of config.downscale(), in the weights' dtype and device.
-  Posterior encode(const Tensor& images) const;
+  Posterior encode(const Tensor& images, const nn::Strips& strips = {}) const;
   // latents, not scaled: [B, latent_channels, h, w] -> [B, 3, 8 h, 8 w], about [-1, 1]
-  Tensor decode(const Tensor& latents) const;
+  Tensor decode(const Tensor& latents, const nn::Strips& strips = {}) const;
 };
 
 }  // namespace catvton::models

@@ -1,0 +1,198 @@
+"""Memory modes: the same try-on with less on the device at one time. Results are equal up to rounding.
+
+normal   UNet and VAE stay on the device; both branches of guidance in one batch.
+low      Guidance's branches one after the other. On a GPU, UNet and VAE wait on the CPU: 60 % of the UNet's weights
+         stay once they came, the others come part by part in every step; the VAE comes when it is needed.
+minimal  As low, and no weights stay.
+
+In every mode the UNet's widest projections are computed in parts (nn/transformer_block.cpp), and the VAE's large maps
+in strips (nn/strips.h), but for normal on a CPU. The UNet's kept weights leave before a streamed VAE comes. On a CPU
+weights have nowhere to wait: low and minimal are the same there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from . import memory
+from .streaming import Float8UNet, Streamer, stored_weights, to_host
+
+Mode = Literal["normal", "low", "minimal"]
+MODES: tuple[Mode, ...] = ("normal", "low", "minimal")
+CHOICES = ("auto", *MODES)
+STRIP = 2**23  # elements: 16 MiB in half precision; smaller ones save little and take more time
+KEPT = {"low": 0.6, "minimal": 0.0}  # of the UNet's weights
+
+log = logging.getLogger("catvton")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What `C.tryon` is called with."""
+
+    unet: Any  # C.UNet or C.StreamedUNet
+    vae: Any  # C.VAE, or a function that brings it
+    one_by_one: bool
+    strip: int  # of the VAE's maps; 0: whole
+
+    def vae_now(self) -> Any:
+        return self.vae() if callable(self.vae) else self.vae
+
+
+def check_mode(mode: str) -> None:
+    if mode not in CHOICES:
+        raise ValueError(f"memory must be one of {', '.join(CHOICES)}, got {mode!r}")
+
+
+def offloads(mode: Mode, device: torch.device) -> bool:
+    return mode != "normal" and device.type not in ("cpu", "meta")
+
+
+def strip_of(mode: Mode, host: bool) -> int:
+    """A CPU has memory before it has time: strips take half as long again there, for halo rows are computed twice."""
+    return 0 if host and mode == "normal" else STRIP
+
+
+def arrange(
+    unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool, strip: int = STRIP, copies: bool = False
+) -> Work:
+    """unet: C.UNet or Float8UNet, with its weights on the device, or anywhere if they are offloaded.
+
+    copies: for the planner, see `Streamer`.
+    """
+    if not offload:
+        network = Streamer(unet, device, share=1.0, copies=False).network if isinstance(unet, Float8UNet) else unet
+        return Work(network, vae, mode != "normal", strip)
+    streamer = Streamer(unet, device, KEPT[mode], copies)
+
+    def bring_vae() -> Any:
+        streamer.release()
+        weights = {name: weight.to(device, copy=copies) for name, weight in vae.parameters.items()}
+        return type(vae)(weights, vae.config)
+
+    return Work(streamer.network, bring_vae, True, strip)
+
+
+def choose(model: Any, height: int, width: int, batch: int, guided: bool, free: int | None) -> Mode:
+    """The first mode whose plan fits into `free` bytes of `model.device`, its own weights there counted as free.
+
+    Where nothing fits, minimal: it may do all the same. Where free is None, not known, normal.
+    """
+    if free is None:
+        return "normal"
+    if model.resident:
+        free += memory.weight_bytes(model.unet) + memory.weight_bytes(model.vae)
+    if memory.bound(model.unet, model.vae, height, width, model.dtype, batch) < free:
+        return "normal"  # without planning, which takes seconds for a large picture
+    for mode in MODES:
+        planned = plan_of(model, height, width, batch, guided, mode)
+        if planned.peak < free or mode == MODES[-1]:
+            log.info(
+                "memory: %s for %dx%d needs %.2f GiB, %.2f GiB are free on %s",
+                *(mode, height, width, planned.peak / 2**30, free / 2**30, model.device),
+            )
+            return mode
+    raise AssertionError("unreachable")
+
+
+def plan_of(model: Any, height: int, width: int, batch: int, guided: bool, mode: Mode) -> memory.Plan:
+    return memory.plan(
+        model.unet.config,
+        model.vae.config,
+        height,
+        width,
+        str(model.dtype).removeprefix("torch."),
+        batch=batch,
+        guided=guided,
+        mode=mode,
+        float8=isinstance(model.unet, Float8UNet),
+        host=model.device.type == "cpu",
+    )
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a process can still take on `device`, what torch holds in reserve included; None: not told."""
+    if device.type == "cpu":
+        return _free_on_host()
+    if device.type in ("cuda", "xpu"):
+        module = getattr(torch, device.type)
+        unused = module.memory_reserved(device) - module.memory_allocated(device)
+        return module.mem_get_info(device)[0] + unused
+    return None
+
+
+def _free_on_host() -> int | None:
+    found = []
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            found.append(int(line.split()[1]) * 1024)
+    for limit in _lines("/sys/fs/cgroup/memory.max"):  # a container's
+        if limit.isdigit():
+            found += [int(limit) - int(used) for used in _lines("/sys/fs/cgroup/memory.current")]
+    return min(found, default=None)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """torch.OutOfMemoryError, or what torch and numpy raise on a CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("not enough memory" in text or "allocate memory" in text)
+
+
+def advice(model: Any, height: int, width: int, batch: int, guided: bool) -> str:
+    """What would fit, for an error's text."""
+    free = free_memory(model.device)
+    text = "" if free is None else f" {free / 2**30:.2f} GiB are free on {model.device} now."
+    small = (max(64, height // 2 // 8 * 8), max(64, width // 2 // 8 * 8))
+    tries = [(height, width, batch)] + [(height, width, 1)] * (batch > 1) + [(*small, 1)]
+    for h, w, b in tries:
+        for mode in MODES:
+            needed = plan_of(model, h, w, b, guided, mode).peak
+            text += f" {h}x{w}{f', {b} at once,' if b > 1 else ''} takes {needed / 2**30:.2f} GiB with memory={mode!r}."
+    return text
+
+
+def retrying(attempt: Callable[[Mode], Any], mode: Mode, again: Callable[[], None]) -> tuple[Any, Mode]:
+    """attempt(mode), and once more in the next lower mode where memory ran out. again: called between the two."""
+    lower = MODES[min(MODES.index(mode) + 1, len(MODES) - 1)]
+    try:
+        return attempt(mode), mode
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error) or lower == mode:
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    # Outside the handler, whose traceback holds every tensor of the failed attempt.
+    log.warning("memory ran out with memory=%r (%s); trying again with %r", mode, reason, lower)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    again()
+    return attempt(lower), lower
+
+
+def placed(network: Any, device: torch.device, offload: bool) -> Any:
+    """UNet or VAE where a mode wants its weights: itself, or a copy on the CPU or on the device."""
+    here = network.like
+    if offload:
+        pinned = device.type == "cuda"
+        ready = here.device.type == "cpu" and (here.is_pinned() or not pinned)
+        return network if ready else to_host(network, pinned)
+    if here.device == device:
+        return network
+    moved = {name: weight.to(device) for name, weight in stored_weights(network).items()}
+    if isinstance(network, Float8UNet):
+        return Float8UNet(moved, network.config, network.dtype)
+    return type(network)(moved, network.config)
