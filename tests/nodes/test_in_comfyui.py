@@ -1,27 +1,17 @@
 """The pack in a real ComfyUI, installed as a user installs it, run over HTTP and its websocket."""
 
-import importlib.util
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from catvton import weights
-from clone import clone_into
+from workflow_form import to_api
 
-pytest.importorskip("websockets", reason="websockets is not installed (pip install catvton-native[test])")
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-SOURCE = Path(os.environ.get("COMFYUI_DIR", ROOT / "build" / "comfyui"))
-PYTHON = ROOT / ".venv-comfy" / "bin" / "python"
-WHEELS = sorted((ROOT / "build").rglob("catvton_native-*.whl"))
+ROOT = Path(__file__).resolve().parents[2]
 NODES = {
     "CatVTONLoad",
     "CatVTONTryOn",
@@ -31,45 +21,6 @@ NODES = {
     "CatVTONMaskPreview",
 }
 STEPS = 4
-pytestmark = [
-    pytest.mark.skipif(not (SOURCE / "main.py").is_file(), reason=f"no ComfyUI in {SOURCE}"),
-    pytest.mark.skipif(not PYTHON.is_file(), reason="no .venv-comfy: scripts/comfyui_environment.py makes it"),
-    pytest.mark.skipif(not WHEELS, reason="no wheel in build/: `make build` makes one"),
-    pytest.mark.skipif(not weights.has_built_in(), reason="this build has no demo model"),
-]
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"catvton_tests_{name}", HERE / f"{name}.py")
-    loaded = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-comfyui, form = load("comfyui") if importlib.util.find_spec("websockets") else None, load("workflow_form")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """A base folder of ComfyUI with a clone of the pack, installed by its own install.py."""
-    base = tmp_path_factory.mktemp("comfyui")
-    pack = base / "custom_nodes" / "catvton-native"
-    clone_into(pack)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["CATVTON_WHEELS"] = str(WHEELS[-1].parent)
-    subprocess.run([PYTHON, pack / "install.py", "--force"], env=environment, check=True, capture_output=True)
-    return base
-
-
-@pytest.fixture(scope="module")
-def server(base):
-    with comfyui.Server(SOURCE, PYTHON, base) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def info(server):
-    return server.get("/object_info")
 
 
 @pytest.fixture
@@ -78,7 +29,7 @@ def prompt(info):
 
     def build(name, **values):
         workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-        made = form.to_api(workflow, info)
+        made = to_api(workflow, info)
         for node in made.values():
             if node["class_type"] in ("CatVTONTryOn", "CatVTONOutfit"):
                 node["inputs"] |= {"steps": STEPS} | values
@@ -207,16 +158,16 @@ def test_values_out_of_range_are_refused_before_the_run(server, prompt):
     assert "bigger than max" in json.dumps(run.error)
 
 
-def test_without_the_engine_nodes_register_and_say_what_to_do(base, info):
+def test_without_the_engine_nodes_register_and_say_what_to_do(start, base, info):
     """An environment in which the package cannot be imported."""
     blocked = base.parent / f"{base.name}-blocked"
     shutil.copytree(base / "custom_nodes", blocked / "custom_nodes")
     shutil.copytree(base / "input", blocked / "input")
     extra = blocked / "custom_nodes" / "a_hides_catvton.py"
     extra.write_text("import sys\nsys.modules['catvton'] = None\nNODE_CLASS_MAPPINGS = {}\n")
-    with comfyui.Server(SOURCE, PYTHON, blocked) as server:
+    with start(blocked) as server:
         assert server.get("/object_info").keys() >= NODES
         workflow = json.loads((ROOT / "workflows" / "try_on_basic.json").read_text(encoding="utf-8"))
-        run = server.run(form.to_api(workflow, info))
+        run = server.run(to_api(workflow, info))
         assert run.status == "error"
         assert "install.py" in run.error["exception_message"]
