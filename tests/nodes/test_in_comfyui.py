@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from workflow_form import to_api
 
 ROOT = Path(__file__).resolve().parents[2]
