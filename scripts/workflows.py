@@ -32,6 +32,7 @@ LICENCES = (
     "commercial use) from huggingface.co into models/catvton, choose them in Load CatVTON, set steps to 50, guidance "
     "to 2.5."
 )
+SHOWS_A_PICTURE = {"LoadImage", "SaveImage", "CatVTONLabelMap", "CatVTONMaskPreview"}
 WIDTH, GAP = 320, 60  # of a node, between columns
 
 
@@ -162,7 +163,7 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
             "id": numbers[key],
             "type": kind,
             "pos": [columns[key] * (WIDTH + GAP), heights[columns[key]]],
-            "size": [WIDTH, 90 + 26 * len(_names(known)) + (220 if kind in ("LoadImage", "SaveImage") else 0)],
+            "size": [WIDTH, 90 + 26 * len(_names(known)) + (220 if kind in SHOWS_A_PICTURE else 0)],
             "flags": {},
             "order": numbers[key],
             "mode": 0,

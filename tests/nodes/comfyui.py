@@ -94,7 +94,7 @@ class Server:
             while True:
                 message = socket.recv(timeout=300)
                 if isinstance(message, bytes):
-                    run.previews += 1
+                    run.previews.append(message)
                     continue
                 event = json.loads(message)
                 kind, data = event["type"], event["data"]
@@ -147,7 +147,7 @@ class Run:
     status: str  # success, error, interrupted, or rejected: not valid
     prompt_id: str = ""
     events: list[tuple[str, dict]] = field(default_factory=list)
-    previews: int = 0
+    previews: list[bytes] = field(default_factory=list)  # after 8 bytes that say what it is, a picture
     error: Any = None
     seconds: float = 0.0
     latency: float | None = None  # from the request to cancel to the end

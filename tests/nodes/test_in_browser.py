@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from workflow_form import to_api
 
 pytest.importorskip("playwright", reason="playwright is not installed (pip install catvton-native[test])")
