@@ -31,6 +31,8 @@ PROBLEMS = """() => [
   ...window.app.graph._nodes.map(node => node.type).filter(type => !(type in window.LiteGraph.registered_node_types)),
   ...[...document.querySelectorAll('[role=dialog], [data-testid=error-overlay]')].map(shown => shown.innerText)]"""
 
+LOADED = """() => [...document.images, ...window.app.graph._nodes.flatMap(node => node.imgs ?? [])]
+  .every(picture => picture.complete)"""
 BOX = """type => {
   const node = window.app.graph._nodes.find(node => node.type == type), {scale, offset} = window.app.canvas.ds;
   const canvas = window.app.canvas.canvas.getBoundingClientRect();
@@ -154,6 +156,11 @@ class FrontEnd:
         status = next(kind for kind, _ in seen if kind.startswith("execution_")).removeprefix("execution_")
         executed = [data for kind, data in seen if kind == "executed"]
         return Finished(status, [file for data in executed for file in data["output"].get("images", ())], seen)
+
+    def wait_for_pictures(self) -> None:
+        """Until those of the nodes and of the page are loaded and drawn."""
+        self.page.wait_for_function(LOADED)
+        self.page.wait_for_timeout(1000)
 
     def screenshot(self, path: Path | None = None, node: str | None = None) -> bytes:
         """Of the window, or of one node of that type, on the canvas."""

@@ -99,8 +99,7 @@ def test_run_makes_a_picture_that_is_seen_in_its_node(server, page):
     assert run.status == "success", run.seen
     assert len(run.images) == 1
     result = Image.open(io.BytesIO(server.get("/view", **run.images[0])))
-    page.page.wait_for_function("() => window.app.graph._nodes.find(n => n.type == 'SaveImage').imgs?.[0].complete")
-    page.page.wait_for_timeout(500)  # the canvas is drawn
+    page.wait_for_pictures()
     seen = Image.open(io.BytesIO(page.screenshot(node="SaveImage")))
     assert correlation(result, empty) < 0.5
     assert correlation(result, seen) > 0.95
