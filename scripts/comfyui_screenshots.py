@@ -20,7 +20,8 @@ from comfyui import Server, front_end  # noqa: E402
 
 PACK = "catvton-native"
 RUNS = {"comfyui-try-on.jpg": "try_on_basic", "comfyui-mask.jpg": "mask_by_category"}
-SIZE = (1600, 1000)
+SIZE = (1500, 1100)
+BANNER = 40  # the front end's own, over everything
 READABLE = {"LiteGraph.Canvas.MinFontSizeForLOD": 0}  # text however small the nodes are
 
 
@@ -57,8 +58,9 @@ def take(address: str) -> None:
 
 
 def save(page: FrontEnd, name: str) -> None:
-    path = ROOT / "docs" / "images" / name
-    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, quality=85, optimize=True)
+    window = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    window = window.crop((0, BANNER, window.width, window.height))
+    window.save(ROOT / "docs" / "images" / name, quality=85, optimize=True)
 
 
 if __name__ == "__main__":
