@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 PROGRAMS = "chromium", "chromium-browser", "google-chrome"
 FLAGS = ["--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 30_000  # milliseconds, for a busy machine
-# A visitor who has been here before: no tutorial, no map over the nodes, no banner that asks to switch how nodes look.
+# Of a visitor who has been here before: no tutorial, and no map over the nodes.
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
 LISTEN = """() => { window.seen = []; for (const kind of
   ['execution_success', 'execution_error', 'execution_interrupted', 'executed'])
@@ -30,7 +30,6 @@ OPENED = f"name => {ACTIVE} != window.before && {ACTIVE}?.filename.startsWith(na
 PROBLEMS = """() => [
   ...window.app.graph._nodes.map(node => node.type).filter(type => !(type in window.LiteGraph.registered_node_types)),
   ...[...document.querySelectorAll('[role=dialog], [data-testid=error-overlay]')].map(shown => shown.innerText)]"""
-
 LOADED = """() => [...document.images, ...window.app.graph._nodes.flatMap(node => node.imgs ?? [])]
   .every(picture => picture.complete)"""
 BOX = """type => {
@@ -63,6 +62,7 @@ class FrontEnd:
     """`with FrontEnd(browser, address) as page`: host:port of a server that has the real front end.
 
     nodes_2: its newer way to show nodes, as HTML instead of on a canvas. size: of the window, width and height.
+    settings: other settings of the front end, by their names there.
     errors: what the page wrote to the console as an error, with the address it is about, since it was opened.
     """
 
@@ -146,7 +146,7 @@ class FrontEnd:
         return {number: {key: node[key] for key in ("class_type", "inputs")} for number, node in made.items()}
 
     def run(self) -> Finished:
-        """Presses Run and waits for the end, and for the pictures that were made to be loaded into their nodes."""
+        """Presses Run and waits for the end."""
         self.page.evaluate("() => { window.seen.length = 0 }")
         self.page.get_by_test_id("queue-button").first.click()
         self.page.wait_for_function(
