@@ -51,6 +51,18 @@ test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch tha
 	-$(PYTHON) scripts/comfyui_environment.py  # where it cannot be made, the tests that need it skip
 	$(PYTHON) -m pytest
 
+KERNELS := $(wildcard cpp/ops/attention/attention_*.cpp)
+SANITIZED := build/native/attention
+
+.PHONY: test-asan
+test-asan: $(SANITIZED)  ## the CPU's attention kernels under AddressSanitizer and UBSan, without torch
+	$<
+
+$(SANITIZED): tests/native/attention.cpp $(KERNELS) $(wildcard cpp/ops/attention/*.h)
+	@mkdir -p $(@D)
+	g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp -mavx2 -mfma -mavx512f -mavx512bw \
+	  -mavx512dq -mavx512vl -mavx512bf16 -Wno-uninitialized -Wno-maybe-uninitialized $(filter %.cpp,$^) -o $@
+
 .PHONY: test-abi
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)

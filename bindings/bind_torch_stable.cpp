@@ -2,6 +2,7 @@
 #include "bindings.h"
 #include "ops/add_and_norm/add_and_norm.h"
 #include "ops/attention/attention.h"
+#include "ops/cpu.h"
 #include "ops/geglu/geglu.h"
 #include "ops/group_norm/group_norm.h"
 #include "ops/registry.h"
@@ -59,6 +60,12 @@ void bind_torch_stable(py::module_& m) {
   ops.def("describe", &describe);
   ops.def("implementations", &ops::implementations, py::arg("like"),
           "Our own operators, and what computes each for tensors of the device and dtype of `like`.");
+  ops.def(
+      "cpu_level", [] { return std::string(to_text(ops::cpu_level())); },
+      "The CPU instructions that own kernels may use: aten (none), avx2, avx512 or avx512_bf16.");
+  ops.def(
+      "set_cpu_level", &ops::set_cpu_level, py::arg("name"),
+      "For tests and measurements; \"auto\" for the most that this CPU has. CATVTON_CPU does the same from outside.");
 }
 
 }  // namespace catvton::bindings

@@ -1,21 +1,14 @@
 #include "ops/kernels.h"
 
+#include "ops/cpu.h"
+#include "torch_stable/tensor.h"
+
 namespace catvton::ops {
 
-bool has_avx512() {
-#if defined(CATVTON_AVX512) && (defined(__GNUC__) || defined(__clang__))
-  static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return has;
-#else
-  return false;
-#endif
-}
-
 bool suits_avx512(const Tensor& x) {
-  return has_avx512() && x.device().type() == torch::headeronly::DeviceType::CPU &&
+  return cpu_level() >= CpuLevel::avx512 && x.device().type() == torch::headeronly::DeviceType::CPU &&
          (x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::BFloat16) &&
-         !aoti_torch_grad_mode_is_enabled();
+         !torch_stable::grad_enabled();
 }
 
 bool is_channels_last(const Tensor& x) {

@@ -8,10 +8,7 @@
 
 namespace catvton::ops {
 
-// Whether this processor runs *_avx512.cpp and they were built: AVX-512 F, BW, DQ, VL.
-bool has_avx512();
-
-// A tensor for them: float32 or bfloat16 on the CPU, and nothing records gradients, which kernels have none of.
+// A tensor for *_avx512.cpp, where this processor has them (ops/cpu.h): float32 or bfloat16 on the CPU, and nothing records gradients, which kernels have none of.
 bool suits_avx512(const Tensor& x);
 
 // [B, C, H, W] that lies in memory as [B, H, W, C] without gaps.

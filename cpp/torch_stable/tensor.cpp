@@ -1,5 +1,7 @@
 #include "torch_stable/tensor.h"
 
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+
 #include <stdexcept>
 
 namespace catvton {
@@ -10,6 +12,8 @@ Ints shape_of(const Tensor& t) {
 }
 
 bool is_meta(const Tensor& t) { return t.device().type() == torch::headeronly::DeviceType::Meta; }
+
+bool torch_stable::grad_enabled() { return aoti_torch_grad_mode_is_enabled(); }
 
 std::string to_text(const Ints& shape) {
   std::string text = "[";

@@ -2,7 +2,7 @@
 
 Each case holds the tensors' shapes, the other arguments, the native call and torch's. It runs in three dtypes, inside
 and outside inference mode (a boxed call can work in one and fail in the other), on `meta`, and backwards where it
-trains.
+trains. Our own kernels, which compute otherwise, are off here; they have tests of their own.
 """
 
 from dataclasses import dataclass
@@ -94,6 +94,15 @@ CASES = [
     Case("attention, one token", [(1, 1, 1, 8)] * 3, (), ops.attention, F.scaled_dot_product_attention),
     Case("attention, long", [(1, 2, 300, 80)] * 3, (), ops.attention, F.scaled_dot_product_attention),
 ]
+
+
+@pytest.fixture(autouse=True)
+def aten_only():
+    ops.set_cpu_level("aten")
+    yield
+    ops.set_cpu_level("auto")
+
+
 by_name = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
@@ -116,7 +125,7 @@ def assert_same(got, want):
 
 def test_every_operator_has_a_case():
     bound = {name for name in dir(ops) if not name.startswith("_")}
-    elsewhere = {"full", "to_dtype_of", "to_like", "describe", "implementations"}  # below
+    elsewhere = {"full", "to_dtype_of", "to_like", "describe", "implementations", "cpu_level", "set_cpu_level"}  # below
     fused = {"fused_group_norm", "geglu", "add_and_norm"}  # test_fused.py
     assert bound == {case.name.replace(",", "").split()[0] for case in CASES} | elsewhere | fused
 

@@ -17,7 +17,7 @@ Pair by_aten(const Tensor& h, const Affine& first, const Affine& second, double 
   return {sum, layer_norm(sum, second.weight, second.bias, eps)};
 }
 
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
 
 Pair by_kernel(const Tensor& h, const Affine& first, const Affine& second, double eps) {
   const int64_t columns = first.weight.size(0);
@@ -50,7 +50,7 @@ const SelfCheck self_check{
 #endif
 
 const Registration registration("add_and_norm", [](const Tensor& like) -> std::string {
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(like)) return verdict(self_check, like, "aten::layer_norm");
 #endif
   return "aten::layer_norm";
@@ -59,7 +59,7 @@ const Registration registration("add_and_norm", [](const Tensor& like) -> std::s
 }  // namespace
 
 std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
       trusted(self_check, h)) {
     return by_kernel(h, first, second, eps);

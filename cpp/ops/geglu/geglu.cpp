@@ -17,7 +17,7 @@ Tensor by_aten(const std::vector<Tensor>& inputs) {
   return mul(halves[0], gelu(halves[1]));
 }
 
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
 
 Tensor by_kernel(const std::vector<Tensor>& inputs) {
   const Tensor& projection = inputs[0];
@@ -41,7 +41,7 @@ const SelfCheck self_check{"geglu", "avx512", {{3, 90}}, &by_kernel, &by_aten};
 #endif
 
 const Registration registration("geglu", [](const Tensor& like) -> std::string {
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(like)) return verdict(self_check, like, "aten::gelu");
 #endif
   return "aten::gelu";
@@ -50,7 +50,7 @@ const Registration registration("geglu", [](const Tensor& like) -> std::string {
 }  // namespace
 
 Tensor geglu(const Tensor& projection) {
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(projection) && projection.is_contiguous() && projection.numel() > 0 &&
       trusted(self_check, projection)) {
     return by_kernel({projection});

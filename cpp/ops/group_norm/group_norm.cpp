@@ -30,7 +30,7 @@ Tensor by_aten(const Tensor& x, const OptionalTensor& shift, int64_t groups, con
   return silu ? ops::silu(normalised) : normalised;
 }
 
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
 
 struct PerChannel {
   std::vector<float> scale, offset;  // [B * C]
@@ -122,7 +122,7 @@ const SelfCheck self_check{
 #endif
 
 const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(like)) return verdict(self_check, like, "aten::group_norm");
 #endif
   return "aten::group_norm";
@@ -133,7 +133,7 @@ const Registration registration("fused_group_norm", [](const Tensor& like) -> st
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu) {
   const auto& [x, shift] = input;
-#ifdef CATVTON_AVX512
+#ifdef CATVTON_X86_KERNELS
   if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0 && trusted(self_check, x)) {
     return by_kernel(x, shift, groups, weight, bias, eps, silu);
   }
