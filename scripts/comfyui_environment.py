@@ -74,10 +74,9 @@ def environment() -> Path:
     listed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
     )
-    present = {line.split("==")[0].lower().replace("_", "-") for line in listed.stdout.split()}
-    versions = dict(line.split("==") for line in listed.stdout.split() if "==" in line)
-    missing = [name for name in NEEDED if name not in present]
-    if "torchvision" not in present:
+    versions = dict(line.split("==") for line in listed.stdout.lower().replace("_", "-").split() if "==" in line)
+    missing = [name for name in NEEDED if name not in versions]
+    if "torchvision" not in versions:
         torch = ".".join(versions["torch"].split(".")[:2])
         missing.append(f"torchvision=={TORCHVISION[torch]}.*" if torch in TORCHVISION else "torchvision")
     wanted = next(
@@ -87,7 +86,7 @@ def environment() -> Path:
         missing.append(wanted)
     if missing:
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
-    if "torchaudio" not in present:
+    if "torchaudio" not in versions:
         (site / "torchaudio").mkdir(exist_ok=True)
         (site / "torchaudio" / "__init__.py").write_text(TORCHAUDIO)
     return python
