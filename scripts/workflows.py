@@ -32,7 +32,8 @@ LICENCES = (
     "commercial use) from huggingface.co into models/catvton, choose them in Load CatVTON, set steps to 50, guidance "
     "to 2.5."
 )
-WIDTH, GAP = 320, 60  # of a node, between columns
+SHOWS_A_PICTURE = {"LoadImage", "SaveImage", "CatVTONLabelMap", "CatVTONMaskPreview"}
+WIDTH, GAP, TALLEST = 320, 60, 1300  # of a node, between nodes, of a column
 
 
 def picture(name: str) -> tuple[str, dict]:
@@ -152,8 +153,6 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
     columns: dict[str, int] = {}
     for key, (_, inputs) in nodes.items():
         columns[key] = 1 + max((columns[source] for source, _ in _links(inputs, nodes).values()), default=-1)
-    heights = dict.fromkeys(columns.values(), 0)
-    heights[0] = 260  # below the note
     made, links = [], []
     for key, (kind, inputs) in nodes.items():
         linked, known = _links(inputs, nodes), info[kind]
@@ -161,8 +160,8 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
         entry = {
             "id": numbers[key],
             "type": kind,
-            "pos": [columns[key] * (WIDTH + GAP), heights[columns[key]]],
-            "size": [WIDTH, 90 + 26 * len(_names(known)) + (220 if kind in ("LoadImage", "SaveImage") else 0)],
+            "pos": [0, 0],
+            "size": [WIDTH, 90 + 26 * len(_names(known)) + (220 if kind in SHOWS_A_PICTURE else 0)],
             "flags": {},
             "order": numbers[key],
             "mode": 0,
@@ -174,7 +173,6 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
             "properties": {"Node name for S&R": kind},
             "widgets_values": _values(known, inputs),
         }
-        heights[columns[key]] += entry["size"][1] + GAP
         made.append(entry)
         for slot, name in enumerate(sockets):
             if name in linked:
@@ -183,6 +181,7 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
                 links.append([len(links) + 1, numbers[source], source_slot, numbers[key], slot, output["type"]])
                 entry["inputs"][slot]["link"] = len(links)
                 output["links"].append(len(links))
+    _place(made, list(columns.values()))
     made.append(_note(len(made) + 1, f"{note}\n\n{LICENCES}"))
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, note)),
@@ -196,6 +195,19 @@ def front_end_form(note: str, nodes: dict[str, tuple[str, dict]], info: dict) ->
         "extra": {},
         "version": 0.4,
     }
+
+
+def _place(made: list[dict], columns: list[int]) -> None:
+    """Gives the nodes their positions, in order: each column stacked, and broken where it would become too tall."""
+    x = 0
+    for column in sorted(set(columns)):
+        y = 260 if column == 0 else 0  # below the note
+        for entry in (entry for entry, of in zip(made, columns, strict=True) if of == column):
+            if y + entry["size"][1] > TALLEST:
+                x, y = x + WIDTH + GAP, 0
+            entry["pos"] = [x, y]
+            y += entry["size"][1] + GAP
+        x += WIDTH + GAP
 
 
 def _note(number: int, text: str) -> dict:

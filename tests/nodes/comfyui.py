@@ -24,20 +24,24 @@ NOT_LOADED = ("IMPORT FAILED", "Cannot import", "Error while calling comfy_entry
 
 
 class Server:
-    """`with Server(source, python, base) as server`: base has custom_nodes, models, input and output."""
+    """`with Server(source, python, base) as server`: base has custom_nodes, models, input and output.
 
-    def __init__(self, source: Path, python: Path, base: Path, *flags: str):
+    front_end: the folder with ComfyUI's own index.html; without one the page is empty, which HTTP does not need.
+    """
+
+    def __init__(self, source: Path, python: Path, base: Path, *flags: str, front_end: Path | None = None):
         self.source, self.python, self.base, self.flags = source, python, base, flags
+        self.front_end = front_end or base / "front"
         self.log = base / "comfyui.log"
 
     def __enter__(self) -> Server:
         for name in ("custom_nodes", "models", "input", "output", "temp", "user", "front"):
             (self.base / name).mkdir(parents=True, exist_ok=True)
-        (self.base / "front" / "index.html").write_text("<html></html>")  # the front end itself is not under test here
+        (self.base / "front" / "index.html").write_text("<html></html>")
         port = _free_port()
         self.address = f"127.0.0.1:{port}"
         command = [self.python, "-s", "main.py", *FLAGS, "--listen", "127.0.0.1", "--port", port]
-        command += ["--base-directory", self.base, "--front-end-root", self.base / "front", *self.flags]
+        command += ["--base-directory", self.base, "--front-end-root", self.front_end, *self.flags]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment |= {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
@@ -90,7 +94,7 @@ class Server:
             while True:
                 message = socket.recv(timeout=300)
                 if isinstance(message, bytes):
-                    run.previews += 1
+                    run.previews.append(message)
                     continue
                 event = json.loads(message)
                 kind, data = event["type"], event["data"]
@@ -143,13 +147,18 @@ class Run:
     status: str  # success, error, interrupted, or rejected: not valid
     prompt_id: str = ""
     events: list[tuple[str, dict]] = field(default_factory=list)
-    previews: int = 0
+    previews: list[bytes] = field(default_factory=list)  # after 8 bytes that say what it is, a picture
     error: Any = None
     seconds: float = 0.0
     latency: float | None = None  # from the request to cancel to the end
 
     def of(self, kind: str) -> list[dict]:
         return [data for name, data in self.events if name == kind]
+
+
+def front_end(python: Path) -> Path | None:
+    """Where the environment of `python` has ComfyUI's front end (the package comfyui-frontend-package), if it has."""
+    return next(python.parents[1].glob("lib/python*/site-packages/comfyui_frontend_package/static"), None)
 
 
 def _free_port() -> str:

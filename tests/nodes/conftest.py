@@ -1,11 +1,20 @@
-"""The nodes' modules that need no ComfyUI, loaded by their files: the package itself imports ComfyUI."""
+"""The nodes' modules that need no ComfyUI, loaded by their files (the package itself imports ComfyUI); and a real
+ComfyUI with the pack in it, installed as a user installs it.
+"""
 
 import importlib.util
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from catvton import weights
+from clone import clone_into
+
 PACK = Path(__file__).resolve().parents[2]
+SOURCE = Path(os.environ.get("COMFYUI_DIR", PACK / "build" / "comfyui"))
+PYTHON = PACK / ".venv-comfy" / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +26,49 @@ def module():
         return loaded
 
     return load
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    """A base folder of ComfyUI with a clone of the pack, installed by its own install.py."""
+    wheels = sorted((PACK / "build").rglob("catvton_native-*.whl"))
+    if not (SOURCE / "main.py").is_file():
+        pytest.skip(f"no ComfyUI in {SOURCE}")
+    if not PYTHON.is_file():
+        pytest.skip("no .venv-comfy: scripts/comfyui_environment.py makes it")
+    if not wheels:
+        pytest.skip("no wheel in build/: `make build` makes one")
+    if not weights.has_built_in():
+        pytest.skip("this build has no demo model")
+    base = tmp_path_factory.mktemp("comfyui")
+    pack = base / "custom_nodes" / "catvton-native"
+    clone_into(pack)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["CATVTON_WHEELS"] = str(wheels[-1].parent)
+    subprocess.run([PYTHON, pack / "install.py", "--force"], env=environment, check=True, capture_output=True)
+    return base
+
+
+@pytest.fixture(scope="session")
+def start():
+    """start(base, *flags, front_end=None): a server in a base folder, not yet running: `with start(base) as server`."""
+    comfyui = pytest.importorskip("comfyui", reason="websockets is not installed (pip install catvton-native[test])")
+
+    def start(base, *flags, **options):
+        return comfyui.Server(SOURCE, PYTHON, base, *flags, **options)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def server(start, base):
+    """One for the tests of a module, with ComfyUI's own front end where the environment has it, and with previews."""
+    from comfyui import front_end
+
+    with start(base, "--preview-method", "latent2rgb", front_end=front_end(PYTHON)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def info(server):
+    return server.get("/object_info")
