@@ -85,7 +85,7 @@ stubs: build $(STAMPS)/format-tools  ## the native module's type stubs, after a 
 
 .PHONY: format
 format: $(STAMPS)/format-tools  ## clang-format and ruff over everything
-	git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs $(PYTHON) -m clang_format -i
+	git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs $(PYTHON) -c 'import clang_format; clang_format.clang_format()' -i
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
