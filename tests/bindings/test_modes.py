@@ -1,5 +1,6 @@
 """Memory modes: the same picture with less memory, the choice among them, and what happens where memory runs out."""
 
+import os
 import subprocess
 import sys
 
@@ -175,7 +176,9 @@ except torch.OutOfMemoryError as error:
 
 def run_short_of_memory(share):
     command = [sys.executable, "-c", SHORT_OF_MEMORY, str(share)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # Blocks go back to the system when they are freed: what glibc would keep in pieces depends on where it was loaded.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done
 
