@@ -35,6 +35,12 @@ def _model(group) -> None:
     group.add_argument("--decoder-only", action="store_true", help="`vae`: train the decoder of --vae; latents stay")
     group.add_argument("--scheduler", help="scheduler_config.json or its folder; default SD 1.5's")
     group.add_argument("--from-scratch", action="store_true", help="a small UNet (5.7 M) with fresh weights; no --base")
+    group.add_argument(
+        "--grow-attention",
+        type=int,
+        metavar="HEADS",
+        help="first give --base attention of so many heads at its outermost level of the way up",
+    )
     group.add_argument("--train", choices=TRAINED, default="attention", help="what of the UNet; default %(default)s")
 
 

@@ -15,6 +15,7 @@ from ..atomic import write_json
 from ..devices import resolve_device
 from .arguments import add_arguments
 from .distributed import Processes
+from .grow import grown
 from .loop import LoopOptions, Task, Upkeep, train
 from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
@@ -105,6 +106,8 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
         raise ValueError("training a UNet needs --vae: sd-vae-ft-mse, or what `catvton train vae` wrote")
     if args.from_scratch == (args.base is not None):
         raise ValueError("name the UNet to start from with --base, or start one with --from-scratch (not both)")
+    if args.grow_attention and (args.from_scratch or args.train != "unet"):
+        raise ValueError("--grow-attention gives new layers to a --base, and they have to learn: add --train unet")
     if args.from_scratch:
         if args.train != "unet":
             raise ValueError(f"--from-scratch trains everything: add --train unet (it was {args.train})")
@@ -113,6 +116,8 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
         unet = C.UNet(state, config)
     else:
         unet = weights.load_unet(args.base, args.attention, dtype="float32", device=device)
+        if args.grow_attention:
+            unet = grown(unet, args.grow_attention, args.seed)
         state = unet.parameters  # maps of the file where they could be: what trains is copied, the rest stays
         state |= {name: state[name].clone() for name in trained_names(unet.config, list(state), args.train)}
         unet = C.UNet(state, unet.config)
@@ -138,7 +143,7 @@ def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
 
 
 def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
-    for name in ("base", "attention", "from_scratch"):
+    for name in ("base", "attention", "from_scratch", "grow_attention"):
         if getattr(args, name):
             option = "--" + name.replace("_", "-")
             raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")

@@ -26,7 +26,7 @@ from ..preparation import check_size
 from ..weights.native_size import SIZE_KEY
 from .export import save_scheduler, save_unet, save_vae
 
-MOST_BYTES = 16_000_000  # of the whole folder
+MOST_BYTES = 16 * 2**20  # of the whole folder
 
 CARD = """\
 # The demo model
@@ -63,7 +63,7 @@ def pack_demo(
     `out` appears, or replaces an older one, only when it is complete and was read back.
 
     Raises FileNotFoundError and ValueError for a run that is not one, weights that float16 cannot hold, scores of
-    another model, and a model of more than 16 MB.
+    another model, and a model of more than 16 MiB.
     """
     run, out = Path(run), Path(out)
     recipe = _read(run / "arguments.json")
