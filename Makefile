@@ -51,17 +51,29 @@ test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch tha
 	-$(PYTHON) scripts/comfyui_environment.py  # where it cannot be made, the tests that need it skip
 	$(PYTHON) -m pytest
 
-KERNELS := $(wildcard cpp/ops/attention/attention_*.cpp)
-SANITIZED := build/native/attention
+SANITIZED := build/native
+SANITIZE := g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp
+AVX512 := -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized
+ATTENTION := $(addprefix $(SANITIZED)/attention_,avx2.o avx512.o avx512_bf16.o)
 
 .PHONY: test-asan
-test-asan: $(SANITIZED)  ## the CPU's attention kernels under AddressSanitizer and UBSan, without torch
-	$<
+test-asan: $(SANITIZED)/attention $(SANITIZED)/gpu  ## kernels without torch under AddressSanitizer and UBSan
+	$(SANITIZED)/attention
+	$(SANITIZED)/gpu
 
-$(SANITIZED): tests/native/attention.cpp $(KERNELS) $(wildcard cpp/ops/attention/*.h)
+$(SANITIZED)/attention_avx2.o: FLAGS := -mavx2 -mfma
+$(SANITIZED)/attention_avx512.o: FLAGS := $(AVX512)
+$(SANITIZED)/attention_avx512_bf16.o: FLAGS := $(AVX512) -mavx512bf16
+$(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/attention/*.h)
 	@mkdir -p $(@D)
-	g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp -mavx2 -mfma -mavx512f -mavx512bw \
-	  -mavx512dq -mavx512vl -mavx512bf16 -Wno-uninitialized -Wno-maybe-uninitialized $(filter %.cpp,$^) -o $@
+	$(SANITIZE) $(FLAGS) -c $< -o $@
+
+$(SANITIZED)/attention: tests/native/attention.cpp $(ATTENTION)
+	$(SANITIZE) $^ -o $@
+
+$(SANITIZED)/gpu: tests/native/gpu.cpp $(wildcard cpp/ops/gpu/*.h cpp/ops/*/*_gpu.h)
+	@mkdir -p $(@D)
+	$(SANITIZE) -Wall -Wextra -Werror $< -o $@
 
 .PHONY: test-abi
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH

@@ -4,6 +4,7 @@
 #include "ops/attention/attention.h"
 #include "ops/cpu.h"
 #include "ops/geglu/geglu.h"
+#include "ops/gpu/choice.h"
 #include "ops/group_norm/group_norm.h"
 #include "ops/registry.h"
 #include "tensor_caster.h"
@@ -69,6 +70,8 @@ void bind_torch_stable(py::module_& m) {
   ops.def(
       "set_cpu_level", &ops::set_cpu_level, py::arg("name"),
       "For tests and measurements; \"auto\" for the most that this CPU has. CATVTON_CPU does the same from outside.");
+  ops.def("emulate_cuda", &ops::gpu::set_emulation, py::arg("on"),
+          "For tests: the CUDA kernels' bodies compute for tensors on the CPU, thread by thread.");
 }
 
 }  // namespace catvton::bindings

@@ -32,7 +32,7 @@ if(CUDA_SOURCES AND CMAKE_CUDA_COMPILER AND NOT CATVTON_CUDA STREQUAL "OFF")
   find_package(CUDAToolkit REQUIRED)
   add_library(catvton_cuda OBJECT ${CUDA_SOURCES})
   target_include_directories(catvton_cuda PRIVATE cpp)
-  target_compile_options(catvton_cuda PRIVATE -Xcompiler=-Wall,-Wextra,-Werror -Werror=all-warnings)
+  target_compile_options(catvton_cuda PRIVATE -Xcompiler=-Wall,-Wextra,-Werror,-fvisibility=hidden -Werror=all-warnings)
   target_link_libraries(catvton_cuda PUBLIC CUDA::cudart_static)  # torch's own cudart may be of another major version
   target_compile_definitions(catvton_cuda PUBLIC CATVTON_WITH_CUDA)
   message(STATUS "catvton: CUDA kernels by nvcc ${CMAKE_CUDA_COMPILER_VERSION}")

@@ -1,5 +1,8 @@
-"""The CPU's fused operators against their formula in float64: at most twice as far from it as torch's own functions in
-the same dtype, whatever the shape; bit for bit torch's where no kernel of ours applies."""
+"""The fused operators, the CPU's kernels and the GPU's as the emulator runs them, against their formula in float64: at most
+twice as far from it as torch's own functions in the same dtype, whatever the shape; bit for bit torch's where no kernel of
+ours applies."""
+
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -10,9 +13,21 @@ from hypothesis import strategies as st
 from catvton._native import C
 
 ops = C.ops
-DTYPES = (torch.float32, torch.bfloat16)
-by_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+KERNELS = [("cpu", torch.float32), ("cpu", torch.bfloat16)]
+KERNELS += [("cuda", dtype) for dtype in (torch.float32, torch.bfloat16, torch.float16)]
+by_kernel = pytest.mark.parametrize(("kernel", "dtype"), KERNELS, ids=str)
 sizes = st.integers(1, 70)
+
+
+@contextmanager
+def computed_by(kernel):
+    """Without gradients, and where it is "cuda" by the CUDA kernels' bodies, thread by thread."""
+    ops.emulate_cuda(kernel == "cuda")
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        ops.emulate_cuda(False)
 
 
 def assert_as_exact(ours, theirs, exact, scale=0.0):
@@ -53,7 +68,7 @@ def test_the_kernels_are_what_is_tested():
     assert [chosen[name] for name in ("fused_group_norm", "geglu", "add_and_norm")] == ["avx512"] * 3
 
 
-@by_dtype
+@by_kernel
 @given(
     batch=st.integers(1, 3),
     groups=st.integers(1, 5),
@@ -66,7 +81,7 @@ def test_the_kernels_are_what_is_tested():
     channels_last=st.booleans(),
     seed=st.integers(0, 2**31),
 )
-def test_group_norm(dtype, batch, groups, in_group, height, width, shifted, silu, offset, channels_last, seed):
+def test_group_norm(kernel, dtype, batch, groups, in_group, height, width, shifted, silu, offset, channels_last, seed):
     channels = groups * in_group
     x = drawn(seed, dtype, batch, channels, height, width, scale=2.0, offset=offset)
     if channels_last:
@@ -74,7 +89,7 @@ def test_group_norm(dtype, batch, groups, in_group, height, width, shifted, silu
     shift = drawn(seed + 1, dtype, batch, channels) if shifted else None
     weight, bias = drawn(seed + 2, dtype, channels), drawn(seed + 3, dtype, channels)
     # A group that is all but constant divides by almost nothing: eps large enough that rounding is what is compared.
-    with torch.inference_mode():
+    with computed_by(kernel):
         ours = ops.fused_group_norm(x, shift, groups, weight, bias, 0.1, silu)
         theirs = group_norm(x, shift, groups, weight, bias, 0.1, silu)
         exact = group_norm(
@@ -83,12 +98,32 @@ def test_group_norm(dtype, batch, groups, in_group, height, width, shifted, silu
     assert_as_exact(ours, theirs, exact)
 
 
-@by_dtype
+def test_the_emulated_kernels_are_what_is_tested():
+    for kernel, dtype in KERNELS:
+        with computed_by(kernel):
+            chosen = C.ops.implementations(torch.empty(0, dtype=dtype))
+        assert (kernel == "cuda") == all(chosen[name] == "cuda" for name in ("fused_group_norm", "geglu"))
+
+
+@by_kernel
 @given(rows=sizes, columns=sizes, scale=st.sampled_from([0.1, 1.0, 5.0]), seed=st.integers(0, 2**31))
-def test_geglu(dtype, rows, columns, scale, seed):
+def test_geglu(kernel, dtype, rows, columns, scale, seed):
     x = drawn(seed, dtype, rows, 2 * columns, scale=scale)
-    with torch.inference_mode():
+    with computed_by(kernel):
         assert_as_exact(ops.geglu(x), geglu(x), geglu(x.double()), scale=x.abs().max())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("factor", [16.0, 11.296875, 1000.0], ids=str)
+def test_the_kernels_round_as_torch_does(dtype, factor):
+    """Every number of the dtype, subnormal, infinite and NaN: gelu(factor) is the factor itself."""
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(dtype)
+    x = torch.stack([every, torch.full_like(every, factor)], dim=-1)
+    with computed_by("cuda"):
+        found = ops.geglu(x).squeeze(-1)
+    expected = (every.float() * x[0, 1].item()).to(dtype)
+    assert torch.equal(found.isnan(), expected.isnan())
+    assert torch.equal(found.nan_to_num(0.0), expected.nan_to_num(0.0))
 
 
 def test_gelu_keeps_its_digits_everywhere():
@@ -102,24 +137,24 @@ def test_gelu_keeps_its_digits_everywhere():
     assert ((got.double() - exact).abs() <= 4e-6 * exact.abs()).all()
 
 
-@by_dtype
+@by_kernel
 @given(rows=sizes, columns=st.integers(2, 400), offset=st.sampled_from([0.0, 3.0]), seed=st.integers(0, 2**31))
-def test_add_and_norm(dtype, rows, columns, offset, seed):
+def test_add_and_norm(kernel, dtype, rows, columns, offset, seed):
     h = drawn(seed, dtype, rows, columns, offset=offset)
     affine = [drawn(seed + i, dtype, columns) for i in range(4)]
-    with torch.inference_mode():
+    with computed_by(kernel):
         ours, theirs = ops.add_and_norm(h, *affine, 1e-2), add_and_norm(h, *affine, 1e-2)
         exact = add_and_norm(h.double(), *(t.double() for t in affine), 1e-2)
     for found, reference, truth in zip(ours, theirs, exact, strict=True):
         assert_as_exact(found, reference, truth)
 
 
-@by_dtype
+@by_kernel
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_nan_and_infinity_are_not_hidden(dtype, bad):
+def test_nan_and_infinity_are_not_hidden(kernel, dtype, bad):
     x = torch.ones(2, 64, dtype=dtype)
     x[1, 40] = bad
-    with torch.inference_mode():
+    with computed_by(kernel):
         found = ops.geglu(x)
         assert found[0].isfinite().all() and not found[1].isfinite().all()
         image = x[:, :, None, None].repeat(1, 1, 3, 3).to(memory_format=torch.channels_last)

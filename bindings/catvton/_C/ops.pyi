@@ -22,6 +22,7 @@ __all__: list[str] = [
     "cpu_level",
     "describe",
     "div",
+    "emulate_cuda",
     "exp",
     "full",
     "fused_group_norm",
@@ -76,6 +77,11 @@ def cpu_level() -> str:
 
 def describe(arg0: torch.Tensor) -> str: ...
 def div(arg0: torch.Tensor, arg1: float) -> torch.Tensor: ...
+def emulate_cuda(on: bool) -> None:
+    """
+    For tests: the CUDA kernels' bodies compute for tensors on the CPU, thread by thread.
+    """
+
 def exp(arg0: torch.Tensor) -> torch.Tensor: ...
 def full(arg0: collections.abc.Sequence[int], arg1: float, arg2: torch.Tensor) -> torch.Tensor: ...
 def fused_group_norm(

@@ -1,6 +1,8 @@
 #include "ops/geglu/geglu.h"
 
+#include "ops/geglu/geglu_gpu.h"
 #include "ops/geglu/geglu_kernel.h"
+#include "ops/gpu/choice.h"
 #include "ops/kernels.h"
 #include "ops/registry.h"
 #include "ops/selfcheck.h"
@@ -40,7 +42,23 @@ const SelfCheck self_check{"geglu", "avx512", {{3, 90}}, &by_kernel, &by_aten};
 
 #endif
 
+Tensor by_gpu(const std::vector<Tensor>& inputs) {
+  const Tensor& projection = inputs[0];
+  Ints shape = shape_of(projection);
+  const int64_t columns = shape.back() / 2, rows = projection.numel() / shape.back();
+  shape.back() = columns;
+  Tensor y = torch::stable::new_empty(projection, shape);
+  const gpu::GegluArguments arguments{projection.data_ptr(), y.data_ptr(), gpu::number_of(projection.scalar_type()),
+                                      rows, columns};
+  gpu::run(projection, arguments, CATVTON_CUDA_KERNEL(gpu::geglu_cuda),
+           [](const gpu::GegluArguments& in) { gpu::geglu(gpu::Emulate{}, in); });
+  return y;
+}
+
+const SelfCheck gpu_check{"geglu", "cuda", {{3, 96}}, &by_gpu, &by_aten};
+
 const Registration registration("geglu", [](const Tensor& like) -> std::string {
+  if (gpu::suits(like)) return verdict(gpu_check, like, "aten::gelu");
 #ifdef CATVTON_X86_KERNELS
   if (suits_avx512(like)) return verdict(self_check, like, "aten::gelu");
 #endif
@@ -50,6 +68,10 @@ const Registration registration("geglu", [](const Tensor& like) -> std::string {
 }  // namespace
 
 Tensor geglu(const Tensor& projection) {
+  if (gpu::suits(projection) && projection.is_contiguous() && projection.numel() > 0 &&
+      trusted(gpu_check, projection)) {
+    return by_gpu({projection});
+  }
 #ifdef CATVTON_X86_KERNELS
   if (suits_avx512(projection) && projection.is_contiguous() && projection.numel() > 0 &&
       trusted(self_check, projection)) {

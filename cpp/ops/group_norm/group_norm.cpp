@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "ops/gpu/choice.h"
+#include "ops/group_norm/group_norm_gpu.h"
 #include "ops/group_norm/group_norm_kernel.h"
 #include "ops/kernels.h"
 #include "ops/registry.h"
@@ -29,6 +31,42 @@ Tensor by_aten(const Tensor& x, const OptionalTensor& shift, int64_t groups, con
   const Tensor normalised = group_norm(shifted, groups, weight, bias, eps);
   return silu ? ops::silu(normalised) : normalised;
 }
+
+Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+              double eps, bool silu) {
+  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
+  auto alike = [&](const Tensor& t) { return contiguous(to(t, x.scalar_type())); };
+  const Tensor w = alike(weight), b = alike(bias), s = shift ? alike(*shift) : w;
+  Tensor y = torch::stable::empty_like(x);
+  const Tensor workspace = torch::stable::empty({gpu::group_norm_workspace(batch, channels, pixels)}, ScalarType::Float,
+                                                std::nullopt, x.device());
+  const gpu::GroupNormArguments arguments{x.data_ptr(),
+                                          y.data_ptr(),
+                                          shift ? s.data_ptr() : nullptr,
+                                          w.data_ptr(),
+                                          b.data_ptr(),
+                                          static_cast<float*>(workspace.data_ptr()),
+                                          gpu::number_of(x.scalar_type()),
+                                          batch,
+                                          channels,
+                                          pixels,
+                                          groups,
+                                          static_cast<float>(eps),
+                                          silu,
+                                          !x.is_contiguous()};
+  gpu::run(x, arguments, CATVTON_CUDA_KERNEL(gpu::group_norm_cuda),
+           [](const gpu::GroupNormArguments& in) { gpu::group_norm(gpu::Emulate{}, in); });
+  return y;
+}
+
+// x as [B, H, W, C], shift, weight, bias
+template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
+Tensor checked(const std::vector<Tensor>& in) {
+  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
+}
+
+const SelfCheck gpu_check{
+    "fused_group_norm", "cuda", {{2, 15, 11, 48}, {2, 48}, {48}, {48}}, &checked<&by_gpu>, &checked<&by_aten>};
 
 #ifdef CATVTON_X86_KERNELS
 
@@ -110,18 +148,13 @@ Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, c
   return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
 }
 
-// x as [B, H, W, C], shift, weight, bias
-template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
-Tensor checked(const std::vector<Tensor>& in) {
-  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
-}
-
 const SelfCheck self_check{
     "fused_group_norm", "avx512", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
 
 #endif
 
 const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
+  if (gpu::suits(like)) return verdict(gpu_check, like, "aten::group_norm");
 #ifdef CATVTON_X86_KERNELS
   if (suits_avx512(like)) return verdict(self_check, like, "aten::group_norm");
 #endif
@@ -133,6 +166,9 @@ const Registration registration("fused_group_norm", [](const Tensor& like) -> st
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu) {
   const auto& [x, shift] = input;
+  if (gpu::suits(x) && x.numel() > 0 && (x.is_contiguous() || is_channels_last(x)) && trusted(gpu_check, x)) {
+    return by_gpu(x, shift, groups, weight, bias, eps, silu);
+  }
 #ifdef CATVTON_X86_KERNELS
   if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0 && trusted(self_check, x)) {
     return by_kernel(x, shift, groups, weight, bias, eps, silu);

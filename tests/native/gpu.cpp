@@ -1,0 +1,107 @@
+// The CUDA kernels' bodies, as the emulator runs them, against naive loops in double, in buffers of exactly their size:
+// built with AddressSanitizer and UndefinedBehaviourSanitizer by `make test-asan`, it finds what reads or writes beside
+// them. tests/ops/test_fused.py holds the same bodies against torch.
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+#include "ops/geglu/geglu_gpu.h"
+#include "ops/gpu/emulate.h"
+#include "ops/group_norm/group_norm_gpu.h"
+
+using namespace catvton::ops::gpu;
+
+namespace {
+
+bool failed = false;
+
+void report(const char* name, Number number, int64_t a, int64_t b, double error) {
+  const double allowed = number == Number::float32 ? 1e-5 : number == Number::float16 ? 4e-3 : 3e-2;
+  const bool wrong = !(error <= allowed);
+  if (wrong) failed = true;
+  if (wrong) std::printf("%s, dtype %d, %ld x %ld: error %.2g\n", name, int(number), long(a), long(b), error);
+}
+
+// `size` numbers of the dtype, in a heap block of their own.
+template <class T>
+std::vector<T> drawn(int64_t size, unsigned seed) {
+  std::mt19937 engine(seed);
+  std::vector<T> data(static_cast<size_t>(size));
+  for (T& x : data) x = from_float<T>(static_cast<float>(engine() / 4294967296.0 * 4 - 1));
+  return data;
+}
+
+double relative(double found, double exact) { return std::abs(found - exact) / (1 + std::abs(exact)); }
+
+template <class T>
+void check_geglu(Number number, int64_t rows, int64_t columns) {
+  const auto x = drawn<T>(2 * rows * columns, 1);
+  std::vector<T> y(static_cast<size_t>(rows * columns));
+  geglu(Emulate{}, GegluArguments{x.data(), y.data(), number, rows, columns});
+  double worst = 0;
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    const T* row = &x[i / columns * 2 * columns];
+    const double a = to_float(row[i % columns]), b = to_float(row[columns + i % columns]);
+    worst = std::fmax(worst, relative(to_float(y[i]), a * b * 0.5 * std::erfc(-b / std::sqrt(2.0))));
+  }
+  report("geglu", number, rows, columns, worst);
+}
+
+template <class T>
+void check_group_norm(Number number, int64_t channels, int64_t pixels, bool channels_last) {
+  const int64_t batch = 2, groups = 2;
+  const auto x = drawn<T>(batch * channels * pixels, 2), shift = drawn<T>(batch * channels, 3);
+  const auto weight = drawn<T>(channels, 4), bias = drawn<T>(channels, 5);
+  std::vector<T> y(x.size());
+  std::vector<float> workspace(static_cast<size_t>(group_norm_workspace(batch, channels, pixels)));
+  group_norm(Emulate{},
+             GroupNormArguments{x.data(), y.data(), shift.data(), weight.data(), bias.data(), workspace.data(), number,
+                                batch, channels, pixels, groups, 1e-5f, true, channels_last});
+  auto at = [&](int64_t b, int64_t c, int64_t p) {
+    return channels_last ? (b * pixels + p) * channels + c : (b * channels + c) * pixels + p;
+  };
+  double worst = 0;
+  const int64_t in_group = channels / groups;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t group = 0; group < groups; ++group) {
+      double mean = 0, variance = 0;
+      auto over_all = [&](auto function) {
+        for (int64_t c = group * in_group; c < (group + 1) * in_group; ++c) {
+          for (int64_t p = 0; p < pixels; ++p)
+            function(c, p, to_float(x[at(b, c, p)]) + to_float(shift[b * channels + c]));
+        }
+      };
+      const double count = static_cast<double>(in_group * pixels);
+      over_all([&](int64_t, int64_t, double v) { mean += v / count; });
+      over_all([&](int64_t, int64_t, double v) { variance += (v - mean) * (v - mean) / count; });
+      over_all([&](int64_t c, int64_t p, double v) {
+        const double z = (v - mean) / std::sqrt(variance + 1e-5) * to_float(weight[c]) + to_float(bias[c]);
+        worst = std::fmax(worst, relative(to_float(y[at(b, c, p)]), z / (1 + std::exp(-z))));
+      });
+    }
+  }
+  report(channels_last ? "group_norm, channels last" : "group_norm", number, channels, pixels, worst);
+}
+
+template <class T>
+void check(Number number) {
+  for (const int64_t columns : {1, 3, 8, 24, 33, 320}) {
+    for (const int64_t rows : {1, 5, 17}) check_geglu<T>(number, rows, columns);
+  }
+  for (const int64_t channels : {2, 6, 16, 34, 320}) {
+    for (const int64_t pixels : {3, 16, 49, 1600}) {
+      for (const bool channels_last : {false, true}) check_group_norm<T>(number, channels, pixels, channels_last);
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  check<float>(Number::float32);
+  check<Float16>(Number::float16);
+  check<BFloat16>(Number::bfloat16);
+  std::puts(failed ? "FAILED" : "the CUDA kernels' bodies are right, and read and write nothing beside their buffers");
+  return failed;
+}
