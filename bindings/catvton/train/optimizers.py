@@ -27,8 +27,9 @@ def make_optimizer(
 
 
 class Muon(torch.optim.Muon):
-    """torch's options and state, and steps of its own: torch computes them in bfloat16, which a CPU without instructions
-    for it does ten times slower than all the rest of a small network's step. Here a CPU computes them in float32."""
+    """torch's options and state, and steps of its own: torch computes them in bfloat16, which on a CPU without
+    instructions for it took ten times as long as all the rest of a small network's step. Here a CPU computes them in
+    float32."""
 
     @torch.no_grad()
     def step(self) -> None:
