@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -67,6 +68,23 @@ def arguments(tiny, latents):
         return [*fixed.split(), "--base", str(tiny.base), "--vae", str(tiny.vae_folder), "--out", str(out), *more]
 
     return build
+
+
+@pytest.fixture
+def small_files():
+    """with small_files(1000): no file may grow larger: the system itself refuses to write, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="limits of a process are Unix's")
+
+    @contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture

@@ -139,6 +139,13 @@ def test_shards_hold_what_was_made_and_go_on_where_they_stopped(tmp_path):
     assert [int(shards[i]["x"][1]) for i in range(count)] == list(range(count))
 
 
+def test_shards_that_cannot_be_written_are_not_there(tmp_path, small_files):
+    shards = Shards(tmp_path, "data", 3, lambda index: {"x": torch.zeros(1000)})
+    with small_files(4096), pytest.raises(OSError, match=r"items-00000\.safetensors could not be written"):
+        shards.build("items", progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["key.json"]
+
+
 def test_shards_of_other_data_are_refused(tmp_path):
     Shards(tmp_path, "a", 1, dict)
     with pytest.raises(ValueError, match=r"made from other data \(a\), not from b"):

@@ -33,6 +33,18 @@ def test_loss_is_what_its_parts_are_by_themselves():
     torch.testing.assert_close(vae_loss(decoded, pictures, mean, std), want)
 
 
+def test_structure_is_one_more_part_of_the_loss():
+    metrics = pytest.importorskip("skimage.metrics", reason="scikit-image is the truth here")
+    torch.manual_seed(0)
+    pictures, mean, std = torch.rand(1, 3, 24, 16), torch.zeros(1, 4, 3, 2), torch.ones(1, 4, 3, 2)
+    decoded = (pictures + 0.1 * torch.randn(1, 3, 24, 16)).clamp(0, 1)
+    planes = [(p[0] / 2 + 0.5).numpy() for p in (decoded, pictures)]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
+    missing = 1 - metrics.structural_similarity(*planes, channel_axis=0, **options)
+    without, with_it = (vae_loss(decoded, pictures, mean, std, ssim=weight) for weight in (0.0, 0.7))
+    assert float(with_it - without) == pytest.approx(0.7 * missing, rel=1e-4)
+
+
 def test_crops_grow_and_are_parts_of_the_pictures(tiny_vae):
     data = Wardrobe(1, (64, 48))
     task = VAETask(tiny_vae, data, (64, 48), samples=100, seed=0)

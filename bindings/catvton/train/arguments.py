@@ -87,6 +87,7 @@ def _recipe(group) -> None:
         metavar=("INSIDE", "OUTSIDE", "GARMENT"),
         help="of the loss: person in the mask, outside it, garment; default 1 1 1",
     )
+    group.add_argument("--ssim", type=float, default=0.0, help="`vae`: weight of 1 - SSIM in the loss; default off")
     group.add_argument("--seed", type=int, default=0, help="default %(default)s")
 
 

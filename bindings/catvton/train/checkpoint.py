@@ -26,10 +26,17 @@ class Checkpoint:
 
 
 def save(folder: str | Path, checkpoint: Checkpoint) -> Path:
+    """Raises OSError where it cannot be written; the checkpoints before it are as they were."""
     folder = Path(folder)
     path = folder / f"step-{checkpoint.step:08d}.pt"
     with replacing(path) as temporary:
-        torch.save(vars(checkpoint), temporary)
+        try:
+            torch.save(vars(checkpoint), temporary)
+        except RuntimeError as error:  # what torch makes of a full disk
+            reason = f"{error}".split("\n")[0]
+            raise OSError(
+                f"{path} could not be written ({reason}): is the disk full? Earlier ones are whole."
+            ) from error
     for old in checkpoints(folder)[:-KEPT]:
         old.unlink()
     return path

@@ -102,6 +102,8 @@ def _loop_options(args: argparse.Namespace) -> LoopOptions:
 
 
 def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
+    if args.ssim:
+        raise ValueError("--ssim is of pictures, which `catvton train vae` makes: a UNet's loss has none")
     if args.vae is None:
         raise ValueError("training a UNet needs --vae: sd-vae-ft-mse, or what `catvton train vae` wrote")
     if args.from_scratch == (args.base is not None):
@@ -157,7 +159,7 @@ def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
         vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, args.decoder_only)
+    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, args.decoder_only, args.ssim)
 
 
 def _is_plain(value) -> bool:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from .._native import C
-from ..atomic import replacing, write_json
+from ..atomic import write_json
 from ..weights.attention import METADATA_KEY
+from ..weights.files import save_tensors
 
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 
@@ -81,5 +81,4 @@ def _save(
 ) -> None:
     tensors = {name: weight.detach().to("cpu", dtype).contiguous() for name, weight in weights.items()}
     write_json(folder / "config.json", config)
-    with replacing(folder / WEIGHTS_FILE) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", **metadata})
+    save_tensors(tensors, folder / WEIGHTS_FILE, metadata)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from tqdm import tqdm
 
-from ..atomic import replacing, write_json
+from ..atomic import write_json
+from ..weights.files import save_tensors
 from .samples import Sample, Source
 
 Tensors = dict[str, torch.Tensor]
@@ -48,8 +48,8 @@ class Shards:
                 for index in range(start, min(start + ITEMS, self.count)):
                     items.append(self.make(index))
                     bar.update()
-                with replacing(self._path(start)) as temporary:
-                    save_file({name: torch.stack([item[name] for item in items]) for name in items[0]}, temporary)
+                tensors = {name: torch.stack([item[name] for item in items]) for name in items[0]}
+                save_tensors(tensors, self._path(start))
 
     def __len__(self) -> int:
         return self.count

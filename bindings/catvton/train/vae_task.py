@@ -1,6 +1,6 @@
 """Training a small VAE from nothing, by what was measured to work on one CPU core.
 
-    loss = L1 + 0.5 L2 + 0.5 L1 of the pictures' gradients + colour + 5e-4 KL
+    loss = L1 + 0.5 L2 + 0.5 L1 of the pictures' gradients + colour + 5e-4 KL [+ ssim (1 - SSIM)]
 
 Colour is the L1 of pictures 8 times smaller along opponent axes, the chromatic ones counted more. In the first steps it
 is alone: without all this four channels come to hold brightness and edges, and after 4000 steps green is still brown.
@@ -24,6 +24,7 @@ from .networks import OPPONENT
 from .randomness import generator, shuffled
 from .samples import Sample, Source, to_model_range
 from .sheets import paste, pixels, write_sheet
+from .similarity import similarity
 
 L2, GRADIENT, KL = 0.5, 0.5, 5e-4
 COLOUR = (0.7, 2.7, 2.7)  # of the axes of networks.OPPONENT
@@ -57,16 +58,18 @@ class VAETask:
         held_out: Source | None = None,
         export_dtype: torch.dtype = torch.float32,
         decoder_only: bool = False,
+        ssim: float = 0.0,
     ):
         """samples: of the whole run, which the phases are parts of. decoder_only: of a VAE that is trained already, on
-        whole pictures."""
+        whole pictures. ssim: weight of 1 - SSIM in the loss."""
         self.vae, self.data, self.size, self.samples = vae, data, size, samples
         self.seed, self.bf16, self.held_out, self.export_dtype = seed, bf16, held_out, export_dtype
-        self.decoder_only = decoder_only
+        self.decoder_only, self.ssim = decoder_only, ssim
         trained = DECODER if decoder_only else ""
         self.weights = {n: tensor.requires_grad_() for n, tensor in vae.parameters.items() if n.startswith(trained)}
         self.device = next(iter(self.weights.values())).device
         self.course: dict[str, Any] = {"data": data.key, "samples": samples, "bf16": bf16, "decoder only": decoder_only}
+        self.course |= {"ssim": ssim} if ssim else {}
 
     def loss(self, positions: range) -> torch.Tensor:
         pictures = self._crops(positions)  # [B, 3, H, W]
@@ -77,7 +80,7 @@ class VAETask:
                 mean, std = self.vae.encode(pictures)
             decoded = self.vae.decode((mean + std * noise.to(self.device)).float())
         alone = not self.decoder_only and positions.start < COLOUR_ALONE * self.samples
-        return vae_loss(decoded.float(), pictures, mean.float(), std.float(), alone)
+        return vae_loss(decoded.float(), pictures, mean.float(), std.float(), alone, self.ssim)
 
     def sheet(self, path: Path) -> None:
         """A row a held-out case: truth, its reconstruction pasted back; garment, its reconstruction."""
@@ -131,7 +134,12 @@ class VAETask:
 
 
 def vae_loss(
-    decoded: torch.Tensor, pictures: torch.Tensor, mean: torch.Tensor, std: torch.Tensor, colour_alone: bool = False
+    decoded: torch.Tensor,
+    pictures: torch.Tensor,
+    mean: torch.Tensor,
+    std: torch.Tensor,
+    colour_alone: bool = False,
+    ssim: float = 0.0,
 ) -> torch.Tensor:
     """All [B, C, H, W]. The KL divergence is that of N(mean, std) from N(0, 1), averaged over latent elements."""
     error = decoded - pictures
@@ -142,7 +150,8 @@ def vae_loss(
     if colour_alone:
         return colour + divergence
     edges = (error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()) / 2
-    return error.abs().mean() + L2 * error.square().mean() + GRADIENT * edges + colour + divergence
+    loss = error.abs().mean() + L2 * error.square().mean() + GRADIENT * edges + colour + divergence
+    return loss + ssim * (1 - similarity(decoded, pictures)) if ssim else loss
 
 
 @torch.no_grad()

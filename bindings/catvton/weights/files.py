@@ -147,9 +147,12 @@ def open_weights(path: str | Path) -> WeightsFile:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Writes a .safetensors file, which appears under its name only when it is complete."""
+    """Writes a .safetensors file, which appears under its name only when it is complete. Raises OSError."""
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
+        try:
+            save_file(tensors, temporary, metadata={"format": "pt"} | (metadata or {}))
+        except SafetensorError as error:
+            raise OSError(f"{path} could not be written: {error}") from error
 
 
 def _open_safetensors(path: Path, size: int) -> SafetensorsFile:
