@@ -1,12 +1,11 @@
 #include "ops/kernels.h"
 
-#include "ops/cpu.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::ops {
 
-bool suits_avx512(const Tensor& x) {
-  return cpu_level() >= CpuLevel::avx512 && x.device().type() == torch::headeronly::DeviceType::CPU &&
+bool suits_vectors(const Tensor& x) {
+  return cpu_level() >= CpuLevel::avx2 && x.device().type() == torch::headeronly::DeviceType::CPU &&
          (x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::BFloat16) &&
          !torch_stable::grad_enabled();
 }

@@ -23,6 +23,8 @@ struct SelfCheck {
   std::vector<Ints> shapes;    // of the inputs
   Operator ours;               // never through trusted() itself
   Operator reference;          // ATen's; takes any dtype and device
+
+  SelfCheck of(const char* other) const { return {name, other, shapes, ours, reference}; }  // implementation
 };
 
 // Empty where the kernel passed for tensors of the device and dtype of `like`, else what was found. Checked once.

@@ -31,8 +31,9 @@ Pair by_kernel(const Tensor& h, const Affine& first, const Affine& second, doubl
   const char* from = static_cast<const char*>(h.data_ptr());
   char *into_sum = static_cast<char*>(sum.data_ptr()), *into = static_cast<char*>(normalised.data_ptr());
   torch_stable::parallel_for(0, h.numel() / columns, 16, [&](int64_t begin, int64_t end) {
-    kernels::add_and_norm_avx512(from + begin * row, into_sum + begin * row, into + begin * row, is_bfloat16,
-                                 end - begin, columns, one, two, static_cast<float>(eps));
+    widest(kernels::add_and_norm_avx2, kernels::add_and_norm_avx512)(from + begin * row, into_sum + begin * row,
+                                                                     into + begin * row, is_bfloat16, end - begin,
+                                                                     columns, one, two, static_cast<float>(eps));
   });
   return {sum, normalised};
 }
@@ -44,14 +45,15 @@ Tensor checked(const std::vector<Tensor>& in) {
   return cat({sum, normalised}, 0);
 }
 
-const SelfCheck self_check{
-    "add_and_norm", "avx512", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&by_aten>};
+const SelfCheck on_avx2{
+    "add_and_norm", "avx2", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&by_aten>};
+const SelfCheck on_avx512 = on_avx2.of("avx512");
 
 #endif
 
 const Registration registration("add_and_norm", [](const Tensor& like) -> std::string {
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(like)) return verdict(self_check, like, "aten::layer_norm");
+  if (suits_vectors(like)) return verdict(widest(on_avx2, on_avx512), like, "aten::layer_norm");
 #endif
   return "aten::layer_norm";
 });
@@ -60,8 +62,8 @@ const Registration registration("add_and_norm", [](const Tensor& like) -> std::s
 
 std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
-      trusted(self_check, h)) {
+  if (suits_vectors(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
+      trusted(widest(on_avx2, on_avx512), h)) {
     return by_kernel(h, first, second, eps);
   }
 #endif

@@ -32,13 +32,14 @@ Tensor by_kernel(const std::vector<Tensor>& inputs) {
   const char* from = static_cast<const char*>(projection.data_ptr());
   char* into = static_cast<char*>(y.data_ptr());
   torch_stable::parallel_for(0, rows, 16, [&](int64_t first, int64_t last) {
-    kernels::geglu_avx512(from + first * 2 * columns * size, into + first * columns * size, is_bfloat16, last - first,
-                          columns);
+    widest(kernels::geglu_avx2, kernels::geglu_avx512)(from + first * 2 * columns * size, into + first * columns * size,
+                                                       is_bfloat16, last - first, columns);
   });
   return y;
 }
 
-const SelfCheck self_check{"geglu", "avx512", {{3, 90}}, &by_kernel, &by_aten};
+const SelfCheck on_avx2{"geglu", "avx2", {{3, 90}}, &by_kernel, &by_aten};
+const SelfCheck on_avx512 = on_avx2.of("avx512");
 
 #endif
 
@@ -60,7 +61,7 @@ const SelfCheck gpu_check{"geglu", "cuda", {{3, 96}}, &by_gpu, &by_aten};
 const Registration registration("geglu", [](const Tensor& like) -> std::string {
   if (gpu::suits(like)) return verdict(gpu_check, like, "aten::gelu");
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(like)) return verdict(self_check, like, "aten::gelu");
+  if (suits_vectors(like)) return verdict(widest(on_avx2, on_avx512), like, "aten::gelu");
 #endif
   return "aten::gelu";
 });
@@ -73,8 +74,8 @@ Tensor geglu(const Tensor& projection) {
     return by_gpu({projection});
   }
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(projection) && projection.is_contiguous() && projection.numel() > 0 &&
-      trusted(self_check, projection)) {
+  if (suits_vectors(projection) && projection.is_contiguous() && projection.numel() > 0 &&
+      trusted(widest(on_avx2, on_avx512), projection)) {
     return by_kernel({projection});
   }
 #endif

@@ -34,5 +34,5 @@ void run(const Tensor& like, const Arguments& arguments, void (*on_device)(const
 #ifdef CATVTON_WITH_CUDA
 #define CATVTON_CUDA_KERNEL(function) &function
 #else
-#define CATVTON_CUDA_KERNEL(function) nullptr
+#define CATVTON_CUDA_KERNEL(function) static_cast<decltype(&function)>(nullptr)
 #endif

@@ -81,14 +81,14 @@ PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t grou
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
   const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
   const char* data = static_cast<const char*>(x.data_ptr());
+  const kernels::GroupNorm& kernel = widest(kernels::group_norm_avx2, kernels::group_norm_avx512);
   std::vector<float> sums(batch * parts * channels), squares(batch * parts * channels);
   torch_stable::parallel_for(0, batch * parts, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t b = i / parts, from = i % parts * pixels_at_once;
       const char* picture = data + b * pixels * channels * size;
-      kernels::channel_sums_avx512(picture + from * channels * size, is_bfloat16,
-                                   std::min(pixels_at_once, pixels - from), channels, picture, &sums[i * channels],
-                                   &squares[i * channels]);
+      kernel.channel_sums(picture + from * channels * size, is_bfloat16, std::min(pixels_at_once, pixels - from),
+                          channels, picture, &sums[i * channels], &squares[i * channels]);
     }
   });
 
@@ -129,6 +129,7 @@ Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
   const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
   const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
+  const kernels::GroupNorm& kernel = widest(kernels::group_norm_avx2, kernels::group_norm_avx512);
   Tensor y = torch::stable::empty_like(x);
   const char* from = static_cast<const char*>(x.data_ptr());
   char* into = static_cast<char*>(y.data_ptr());
@@ -136,8 +137,8 @@ Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t b = i / parts, pixel = i % parts * pixels_at_once;
       const int64_t at = (b * pixels + pixel) * channels * size;
-      kernels::scale_and_shift_avx512(from + at, into + at, is_bfloat16, std::min(pixels_at_once, pixels - pixel),
-                                      channels, &factors.scale[b * channels], &factors.offset[b * channels], silu);
+      kernel.scale_and_shift(from + at, into + at, is_bfloat16, std::min(pixels_at_once, pixels - pixel), channels,
+                             &factors.scale[b * channels], &factors.offset[b * channels], silu);
     }
   });
   return y;
@@ -148,15 +149,16 @@ Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, c
   return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
 }
 
-const SelfCheck self_check{
-    "fused_group_norm", "avx512", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
+const SelfCheck on_avx2{
+    "fused_group_norm", "avx2", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
+const SelfCheck on_avx512 = on_avx2.of("avx512");
 
 #endif
 
 const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
   if (gpu::suits(like)) return verdict(gpu_check, like, "aten::group_norm");
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(like)) return verdict(self_check, like, "aten::group_norm");
+  if (suits_vectors(like)) return verdict(widest(on_avx2, on_avx512), like, "aten::group_norm");
 #endif
   return "aten::group_norm";
 });
@@ -170,7 +172,7 @@ Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tenso
     return by_gpu(x, shift, groups, weight, bias, eps, silu);
   }
 #ifdef CATVTON_X86_KERNELS
-  if (suits_avx512(x) && is_channels_last(x) && x.numel() > 0 && trusted(self_check, x)) {
+  if (suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && trusted(widest(on_avx2, on_avx512), x)) {
     return by_kernel(x, shift, groups, weight, bias, eps, silu);
   }
 #endif
