@@ -337,5 +337,6 @@ def tryon(
     poll: called between layers, no more often than every poll_seconds.
     """
 
+__built_with_cuda__: bool = True
 __built_with_torch__: str = "2.14.1"
 __version__: str = "0.1.0"

@@ -45,7 +45,9 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     if catvton["binary"]:
         binary = f"{catvton['binary']} ({catvton['binary_bytes'] / 2**20:.1f} MiB"
         built = catvton["built_with_torch"]
-        binary += f", version {catvton['binary_version']}, built with torch {built})" if built else ", not loaded)"
+        binary += f", version {catvton['binary_version']}, built with torch {built}, " if built else ", not loaded)"
+        if built:
+            binary += "CUDA kernels inside)" if catvton["cuda_kernels"] else "no CUDA kernels)"
     features = "unknown"
     if cpu["features"] is not None:
         features = ", ".join(name for name, present in cpu["features"].items() if present) or "none of interest"
