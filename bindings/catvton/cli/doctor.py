@@ -49,9 +49,11 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     features = "unknown"
     if cpu["features"] is not None:
         features = ", ".join(name for name, present in cpu["features"].items() if present) or "none of interest"
+    architectures = " ".join(catvton["cuda_architectures"] or ())
     facts = [
         ("catvton", catvton["version"]),
         ("binary", binary),
+        ("cuda kernels", f"for {architectures}" if architectures else "none: a GPU runs ATen's"),
         ("python", report["python"]),
         ("system", report["system"]),
         ("cpu", f"{cpu['model']}, {cpu['cores']} cores; {features}"),
