@@ -75,6 +75,12 @@ $(SANITIZED)/gpu: tests/native/gpu.cpp $(wildcard cpp/ops/gpu/*.h cpp/ops/*/*_gp
 	@mkdir -p $(@D)
 	$(SANITIZE) -Wall -Wextra -Werror $< -o $@
 
+.PHONY: test-gpu
+test-gpu: build $(STAMPS)/test-tools  ## on a machine with a GPU: the same results there, memory, cancelling; then speed
+	@$(PYTHON) -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "torch finds no GPU here" >&2; exit 1; }
+	$(PYTHON) -m pytest tests/gpu
+	$(PYTHON) scripts/bench --device cuda --dtype float16 --full --compile --out output/bench-gpu.json
+
 .PHONY: test-abi
 test-abi: build $(STAMPS)/test-tools  ## the same binary on every torch of ABI_TORCH
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) $(ABI_TORCH)

@@ -67,12 +67,12 @@ class Source:
         self.again = reseed
 
         def draw(shape: list[int]) -> torch.Tensor:
-            return torch.cat([torch.randn([1, *shape[1:]], generator=g) for g in generators]).to(self.device)
+            return _moved(torch.cat([torch.randn([1, *shape[1:]], generator=g) for g in generators]), self.device)
 
         return seeds, draw
 
     def _from_generator(self, shape: list[int]) -> torch.Tensor:
-        return torch.randn(shape, generator=self.generator, device=self.generator.device).to(self.device)
+        return _moved(torch.randn(shape, generator=self.generator, device=self.generator.device), self.device)
 
     def _from_tensors(self, shape: list[int]) -> torch.Tensor:
         tensor = next(self.tensors, None)
@@ -89,6 +89,13 @@ class Source:
         self.tensors = chain(self.taken, self.tensors)
         self.drawn -= len(self.taken)
         self.taken = []
+
+
+def _moved(drawn: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """On the device, and without waiting for it: a copy from other than page-locked memory would."""
+    if device.type == "cuda" and drawn.device.type == "cpu":
+        return drawn.pin_memory().to(device, non_blocking=True)
+    return drawn.to(device)
 
 
 def _checked(seed: int) -> int:

@@ -25,12 +25,12 @@ TimestepEmbedding::TimestepEmbedding(const weights::Scope& w, int64_t channels, 
                                      bool flip_sin_to_cos, double freq_shift)
     : channels(channels),
       flip_sin_to_cos(flip_sin_to_cos),
-      freq_shift(freq_shift),
       linear_1(w / "linear_1", channels, time_channels),
-      linear_2(w / "linear_2", time_channels, time_channels) {}
+      linear_2(w / "linear_2", time_channels, time_channels),
+      freqs(frequencies(channels / 2, freq_shift, linear_1.weight)) {}
 
 Tensor TimestepEmbedding::operator()(const Tensor& timesteps) const {
-  Tensor angles = ops::mul(ops::reshape(timesteps, {-1, 1}), frequencies(channels / 2, freq_shift, timesteps));
+  Tensor angles = ops::mul(ops::reshape(timesteps, {-1, 1}), freqs);
   Tensor cosines = ops::cos(angles), sines = ops::sin(angles);                                        // [B, C / 2]
   Tensor sinusoid = flip_sin_to_cos ? ops::cat({cosines, sines}, 1) : ops::cat({sines, cosines}, 1);  // [B, C]
   tap::record("layer.unet.time_proj", sinusoid);

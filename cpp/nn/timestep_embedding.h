@@ -10,8 +10,8 @@ namespace catvton::nn {
 struct TimestepEmbedding {
   int64_t channels;  // of the sinusoid
   bool flip_sin_to_cos;
-  double freq_shift;
   Linear linear_1, linear_2;
+  Tensor freqs;  // float32 [1, C / 2] where the weights are: a copy in every step would wait for the device
 
   TimestepEmbedding(const weights::Scope& w, int64_t channels, int64_t time_channels, bool flip_sin_to_cos,
                     double freq_shift);

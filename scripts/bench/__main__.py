@@ -28,6 +28,7 @@ def main() -> None:
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument("--quick", action="store_true", help="tiny pictures and models, to see that all of it runs")
     how_much.add_argument("--full", action="store_true", help="also the published size: 899 M parameters, 1024x768")
+    parser.add_argument("--compile", action="store_true", help="the UNets also against torch.compile")
     parser.add_argument("--threads", type=int, help="of torch (default: what torch takes)")
     parser.add_argument("--device", default="cpu", help="where the models run: cpu, cuda, ... (%(default)s)")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
@@ -63,11 +64,11 @@ def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dt
     yield from pictures.rows(rounds, args.quick)
     if device.type == "cpu" and dtype in (torch.float32, torch.bfloat16):
         yield from operators.rows(rounds, args.quick, dtype)
-    yield from networks.rows(rounds, "quick" if args.quick else "small", device, dtype)
+    yield from networks.rows(rounds, "quick" if args.quick else "small", device, dtype, args.compile)
     if args.full:
         slow = dataclasses.replace(rounds, count=3)  # a step takes a minute on few cores
-        yield from networks.rows(slow, "full at 512x384", device, dtype)
-        yield from networks.rows(slow, "full", device, dtype)
+        yield from networks.rows(slow, "full at 512x384", device, dtype, args.compile)
+        yield from networks.rows(slow, "full", device, dtype, args.compile)
 
 
 HEADER = f"\n{'':<50} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'of peak':<7}  peer"

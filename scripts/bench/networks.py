@@ -52,14 +52,15 @@ SIZES = {
 }
 
 
-def rows(rounds: Rounds, size: str, device: torch.device, dtype: torch.dtype) -> Iterator[Row]:
+def rows(rounds: Rounds, size: str, device: torch.device, dtype: torch.dtype, compiled: bool = False) -> Iterator[Row]:
+    """compiled: the UNet also against diffusers through torch.compile."""
     unet_config, vae_config, (height, width) = SIZES[size]
-    yield from _unet(rounds, unet_config, (height, width), device, dtype, size)
+    yield from _unet(rounds, unet_config, (height, width), device, dtype, size, compiled)
     yield from _vae(rounds, vae_config, (height, width), device, dtype, size)
 
 
 @torch.inference_mode()
-def _unet(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
+def _unet(rounds, config, picture, device, dtype, size, compiled) -> Iterator[Row]:
     theirs = support.diffusers_unet(**config).to(device, dtype)
     ours = support.native_unet(theirs, pack=True)
     sample = torch.randn(1, 9, 2 * picture[0] // 8, picture[1] // 8, device=device).to(dtype)  # person above garment
@@ -75,6 +76,16 @@ def _unet(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
         lambda: support.run_unet(theirs, sample, step),
         work,
     )
+    if compiled:
+        faster = torch.compile(theirs.to(memory_format=torch.channels_last))
+        last = sample.to(memory_format=torch.channels_last)
+        yield rounds.compare(
+            f"UNet step, {size}, as above",
+            "diffusers, compiled, channels last",
+            lambda: ours(sample, step),
+            lambda: support.run_unet(faster, last, step),
+            work,
+        )
     if device.type == "cpu":
         yield _loading(rounds, support.unet_weights(theirs), size)
 

@@ -1,6 +1,6 @@
-"""The fused operators, by the CPU's kernels and by the GPU's as the emulator runs them, against their formula in float64:
-at most twice as far from it as torch's own functions in the same dtype, whatever the shape; bit for bit torch's where no
-kernel of ours applies."""
+"""The fused operators, by the CPU's kernels and by the GPU's as the emulator runs them, against their formula in
+float64: at most twice as far from it as torch's own functions in the same dtype, whatever the shape; bit for bit torch's
+where no kernel of ours applies."""
 
 from contextlib import contextmanager
 
@@ -21,7 +21,7 @@ sizes = st.integers(1, 70)
 
 @contextmanager
 def computed_by(kernel):
-    """Without gradients, by the kernels for one instruction set or, "cuda", by the CUDA kernels' bodies in the emulator."""
+    """Without gradients, by the kernels for one instruction set or, "cuda", by the CUDA kernels' emulated bodies."""
     if kernel == "cuda":
         ops.emulate_cuda(True)
     else:

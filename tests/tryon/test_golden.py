@@ -1,73 +1,20 @@
 """Every stage of a try-on against traces of the reference implementation: its models, pictures and noise."""
 
-import json
 import re
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.models.autoencoders import AutoencoderKL
 from safetensors.torch import load_file
 
-from catvton._native import C
-from support import assert_close, native_unet, native_vae
+from golden_run import TRACES, keys_in_order, run_again
+from support import assert_close
 
 STAGE, FINAL_LATENTS = 1e-5, 2e-5
-TRACES = (
-    "masked/tiny_128x96_s4_g1.0_e1.0",
-    "masked/tiny_128x96_s4_g2.5_e0.0",
-    "masked/tiny_128x96_s4_g2.5_e1.0",
-    "masked/tiny_128x96_s50_g2.5_e1.0",
-    "masked/tiny_136x104_s4_g2.5_e1.0",
-    "maskfree/tinyp2p_128x96_s4_g2.5_e1.0",
-    "maskfree/tinyp2p_128x96_s50_g2.5_e1.0",
-)
-
-
-class Processor(torch.nn.Module):
-    """The reference's attention processors are modules: the eighth of every attention in its list."""
-
-
-def load_models(folder):
-    unet = UNet2DConditionModel.from_pretrained(folder / "base" / "unet")
-    for name, module in unet.named_modules():
-        if name.endswith("attn1"):
-            module.set_processor(Processor())
-    # As the reference loads its attention: the list of every module whose name contains attn1.
-    trained = torch.nn.ModuleList(module for name, module in unet.named_modules() if "attn1" in name)
-    attention = load_file(folder / "attn" / "mix-48k-1024" / "attention" / "model.safetensors")
-    assert not trained.load_state_dict(attention, strict=False).unexpected_keys
-    return native_unet(unet), native_vae(AutoencoderKL.from_pretrained(folder / "vae"))
-
-
-def keys_in_order(trace, prefix):
-    return sorted(key for key in trace if key.startswith(prefix))
 
 
 @pytest.fixture(scope="module", params=TRACES)
 def run(request, golden):
-    """(trace, taps, result, manifest) of one golden run done again by the engine, with the noise of the trace."""
-    folder = golden / request.param
-    manifest, trace = json.loads((folder / "manifest.json").read_text()), load_file(folder / "trace.safetensors")
-    unet, vae = load_models(golden / "models" / manifest["model"])
-    noise = iter([trace[key] for key in keys_in_order(trace, "noise.")])
-    taps = {}
-    with torch.inference_mode():
-        result = C.tryon(
-            unet,
-            vae,
-            trace["pre.f32.person"],
-            trace["pre.f32.cloth"],
-            trace.get("pre.f32.mask"),
-            C.DDIMConfig(),
-            manifest["steps"],
-            manifest["guidance"],
-            manifest["eta"],
-            noise=lambda shape: next(noise),
-            tap=lambda name, value: taps.setdefault(name, value),  # layers: of step 0, as in the trace
-        )
-    assert next(noise, None) is None  # all noise was used
-    return trace, taps, result, manifest
+    return run_again(golden, request.param)
 
 
 def test_every_stage(run):

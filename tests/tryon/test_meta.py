@@ -4,6 +4,8 @@ import os
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from catvton._native import C
 
@@ -70,6 +72,49 @@ def test_try_on(unet, vae):
     check(taps["step.001.unet_in"], (2, unet.config.in_channels, *joined), torch.float32)
     check(taps["step.001.prev_sample"], (1, 4, *joined), torch.float32)
     assert all(tensor.device.type == "meta" for tensor in taps.values())
+
+
+class CallsOfSteps(TorchDispatchMode):
+    """What torch was called with, from the first latents on to the decoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        devices = {leaf.device.type for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)}
+        self.calls.append((str(func), devices))
+        return result
+
+
+def test_a_step_does_not_wait_for_the_device(unet, vae):
+    """No value is read back, and nothing is copied from or to the CPU, from one step's callback to the next one's."""
+    masked = unet.config.in_channels == 9
+    picture, recorder, steps = meta(1, 3, 64, 64, dtype=torch.float32), CallsOfSteps(), []
+
+    def on_step(step, total, latents):
+        steps.append(len(recorder.calls))
+
+    with torch.no_grad(), recorder:
+        C.tryon(
+            unet,
+            vae,
+            picture,
+            picture,
+            meta(1, 1, 64, 64, dtype=torch.float32) if masked else None,
+            C.DDIMConfig(),
+            steps=3,
+            guidance=2.5,
+            eta=1.0,
+            noise=lambda shape: meta(*shape, dtype=torch.float32),
+            on_step=on_step,
+        )
+    calls = recorder.calls[steps[0] : steps[-1]]
+    assert len(calls) > 200  # two steps were seen at all
+    waiting = [name for name, devices in calls if "_local_scalar_dense" in name or "nonzero" in name]
+    assert not waiting
+    assert not [(name, devices) for name, devices in calls if devices - {"meta"}]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the resident size from /proc")

@@ -45,15 +45,16 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     if catvton["binary"]:
         binary = f"{catvton['binary']} ({catvton['binary_bytes'] / 2**20:.1f} MiB"
         built = catvton["built_with_torch"]
-        binary += f", version {catvton['binary_version']}, built with torch {built})" if built else ", not loaded)"
+        binary += f", version {catvton['binary_version']}, built with torch {built}, " if built else ", not loaded)"
+        if built:
+            architectures = " ".join(catvton["cuda_architectures"])
+            binary += f"CUDA kernels for {architectures})" if architectures else "no CUDA kernels)"
     features = "unknown"
     if cpu["features"] is not None:
         features = ", ".join(name for name, present in cpu["features"].items() if present) or "none of interest"
-    architectures = " ".join(catvton["cuda_architectures"] or ())
     facts = [
         ("catvton", catvton["version"]),
         ("binary", binary),
-        ("cuda kernels", f"for {architectures}" if architectures else "none: a GPU runs ATen's"),
         ("python", report["python"]),
         ("system", report["system"]),
         ("cpu", f"{cpu['model']}, {cpu['cores']} cores; {features}"),
