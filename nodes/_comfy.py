@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -141,11 +142,21 @@ def stop_if_interrupted() -> None:
     management.throw_exception_if_processing_interrupted()
 
 
+def _previewer_of(device: torch.device, factors: torch.Tensor, bias: torch.Tensor) -> Any:
+    """For latents of a VAE that ComfyUI does not know: factors [3, 4], bias [3]."""
+    latent_format = comfy.latent_formats.SD15()
+    latent_format.latent_rgb_factors, latent_format.latent_rgb_factors_bias = factors.T.tolist(), bias.tolist()
+    latent_format.taesd_decoder_name = None  # a decoder of SD 1.5's latents
+    return latent_preview.get_previewer(device, latent_format)
+
+
 class Progress:
     """The bar and the preview of one node's run: hand `on_step` and `on_estimate` to the engine."""
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, colours: Callable[[], tuple[torch.Tensor, torch.Tensor] | None]):
+        """colours: asked for at the first preview, `colours.latent_colours` of the model."""
         self._previewer = latent_preview.get_previewer(device, comfy.latent_formats.SD15())
+        self._device, self._colours = device, colours
         self._bar: Any = None
         self._picture: Any = None
 
@@ -156,6 +167,9 @@ class Progress:
 
     def on_estimate(self, latents: torch.Tensor) -> None:
         """latents: the person's, scaled, [B, 4, h, w], as they are expected to become."""
+        if self._colours is not None:
+            found, self._colours = self._colours(), None
+            self._previewer = _previewer_of(self._device, *found) if found else self._previewer
         self._picture = self._previewer.decode_latent_to_preview_image("JPEG", latents)
 
     def on_step(self, step: int, total: int, latents: torch.Tensor) -> None:

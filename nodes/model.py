@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import torch
 
 from . import _comfy
+from .colours import latent_colours
 from .engine import PUBLISHED_SIZE, engine, has_memory_modes
 
 T = TypeVar("T")
@@ -66,6 +67,10 @@ class Model:
         self.masked: bool = tryon.masked
         self.size: tuple[int, int] = getattr(tryon, "native_size", PUBLISHED_SIZE)  # height, width
         self._configs = tryon.unet.config, tryon.vae.config
+
+    @cached_property
+    def latent_colours(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        return latent_colours(self.patcher.model.tryon.vae)
 
     def run(self, work: Callable[[Any, str, bool], T], height: int, width: int, pairs: int, memory: str) -> T:
         """work(tryon, memory, False) with the weights where that mode of memory wants them; once more, with the least

@@ -163,7 +163,7 @@ def run(model: Model, settings: Settings, call: Callable[..., T], pairs: int = 1
     pairs: denoised together at most; where memory runs out, call gets pairs=1 in the second attempt.
     """
     engine()
-    progress = _comfy.Progress(model.patcher.load_device)
+    progress = _comfy.Progress(model.patcher.load_device, lambda: model.latent_colours)
 
     def work(tryon: Any, memory: str, small: bool) -> T:
         return call(
