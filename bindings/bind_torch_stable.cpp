@@ -40,8 +40,10 @@ void bind_torch_stable(py::module_& m) {
   ops.def("pad_zeros", &ops::pad_zeros);
   ops.def("resize_nearest", &ops::resize_nearest);
   ops.def("linear", &ops::linear, py::arg("x"), py::arg("weight"), py::arg("bias") = py::none());
-  ops.def("conv2d", py::overload_cast<const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t>(&ops::conv2d));
-  ops.def("conv2d", py::overload_cast<const Tensor&, const Tensor&, const Tensor&, int64_t, const Ints&>(&ops::conv2d));
+  ops.def("conv2d",
+          py::overload_cast<const Tensor&, const Tensor&, const OptionalTensor&, int64_t, int64_t>(&ops::conv2d));
+  ops.def("conv2d",
+          py::overload_cast<const Tensor&, const Tensor&, const OptionalTensor&, int64_t, const Ints&>(&ops::conv2d));
   ops.def("batch_norm", &ops::batch_norm);
   ops.def("var_mean", &ops::var_mean);
   ops.def("group_norm", &ops::group_norm);

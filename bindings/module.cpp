@@ -5,11 +5,7 @@ PYBIND11_MODULE(_C, m) {
   m.doc() = "CatVTON's native engine";
   m.attr("__version__") = CATVTON_VERSION;
   m.attr("__built_with_torch__") = CATVTON_TORCH_VERSION;
-#ifdef CATVTON_WITH_CUDA
-  m.attr("__built_with_cuda__") = true;  // the engine's own CUDA kernels
-#else
-  m.attr("__built_with_cuda__") = false;
-#endif
+  m.attr("__cuda_architectures__") = CATVTON_CUDA_ARCHITECTURES;  // as CMake spells them, with spaces between
   catvton::bindings::bind_errors(m);
   catvton::bindings::bind_torch_stable(m);
   catvton::bindings::bind_weights(m);

@@ -215,7 +215,7 @@ def _catvton() -> dict[str, Any]:
         "binary_version": _native.C.__version__ if loaded else None,
         "binary_bytes": binary.stat().st_size if binary else None,
         "built_with_torch": _native.C.__built_with_torch__ if loaded else None,
-        "cuda_kernels": _native.C.__built_with_cuda__ if loaded else None,
+        "cuda_architectures": _native.C.__cuda_architectures__.split() if loaded else None,
     }
 
 

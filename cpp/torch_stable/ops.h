@@ -42,6 +42,9 @@ inline Tensor sub(const Tensor& x, const Tensor& y) { return torch::stable::subt
 // aten::mul.Tensor(Tensor self, Tensor other) -> Tensor
 inline Tensor mul(const Tensor& x, const Tensor& y) { return torch_stable::call("aten::mul", "Tensor", x, y); }
 
+// aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
+inline Tensor mul_into(const Tensor& x, const Tensor& y) { return torch_stable::call("aten::mul_", "Tensor", x, y); }
+
 // x * factor, the factor rounded to float32 as a 0-dim tensor: it takes part in x's dtype and does not promote it.
 inline Tensor mul(const Tensor& x, double factor) { return mul(x, full({}, factor, ScalarType::Float, x)); }
 
@@ -122,11 +125,12 @@ inline Tensor linear(const Tensor& x, const Tensor& weight, const OptionalTensor
 
 // aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] padding=0,
 //              SymInt[2] dilation=1, SymInt groups=1) -> Tensor
-inline Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, const Ints& padding) {
-  return torch_stable::call("aten::conv2d", "", x, weight, OptionalTensor{bias}, Ints{stride, stride}, padding,
-                            Ints{1, 1}, int64_t{1});
+inline Tensor conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, int64_t stride,
+                     const Ints& padding) {
+  return torch_stable::call("aten::conv2d", "", x, weight, bias, Ints{stride, stride}, padding, Ints{1, 1}, int64_t{1});
 }
-inline Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
+inline Tensor conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor& bias, int64_t stride,
+                     int64_t padding) {
   return conv2d(x, weight, bias, stride, Ints{padding, padding});
 }
 

@@ -111,7 +111,7 @@ def test_group_norm(kernel, dtype, batch, groups, in_group, height, width, shift
 def test_every_kernel_is_what_is_tested(kernel, dtype):
     with computed_by(kernel):
         chosen = C.ops.implementations(torch.empty(0, dtype=dtype))
-    assert {chosen[name] for name in ("fused_group_norm", "geglu")} == {kernel}
+    assert {chosen[name] for name in ("fused_group_norm", "geglu", "add_and_norm")} == {kernel}
 
 
 @by_kernel

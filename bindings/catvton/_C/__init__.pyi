@@ -337,6 +337,6 @@ def tryon(
     poll: called between layers, no more often than every poll_seconds.
     """
 
-__built_with_cuda__: bool = True
 __built_with_torch__: str = "2.14.1"
+__cuda_architectures__: str = "75-real 80-real 86-real 89-real 90-real 100-real 120"
 __version__: str = "0.1.0"

@@ -47,7 +47,8 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
         built = catvton["built_with_torch"]
         binary += f", version {catvton['binary_version']}, built with torch {built}, " if built else ", not loaded)"
         if built:
-            binary += "CUDA kernels inside)" if catvton["cuda_kernels"] else "no CUDA kernels)"
+            architectures = " ".join(catvton["cuda_architectures"])
+            binary += f"CUDA kernels for {architectures})" if architectures else "no CUDA kernels)"
     features = "unknown"
     if cpu["features"] is not None:
         features = ", ".join(name for name, present in cpu["features"].items() if present) or "none of interest"

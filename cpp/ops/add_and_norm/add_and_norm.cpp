@@ -1,6 +1,8 @@
 #include "ops/add_and_norm/add_and_norm.h"
 
+#include "ops/add_and_norm/add_and_norm_gpu.h"
 #include "ops/add_and_norm/add_and_norm_kernel.h"
+#include "ops/gpu/choice.h"
 #include "ops/kernels.h"
 #include "ops/registry.h"
 #include "ops/selfcheck.h"
@@ -16,6 +18,39 @@ Pair by_aten(const Tensor& h, const Affine& first, const Affine& second, double 
   const Tensor sum = add(h, layer_norm(h, first.weight, first.bias, eps));
   return {sum, layer_norm(sum, second.weight, second.bias, eps)};
 }
+
+Pair by_gpu(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+  Tensor sum = torch::stable::empty_like(h), normalised = torch::stable::empty_like(h);
+  auto alike = [&](const Tensor& t) { return contiguous(to(t, h.scalar_type())); };
+  const Tensor w1 = alike(first.weight), b1 = alike(first.bias), w2 = alike(second.weight), b2 = alike(second.bias);
+  const int64_t columns = h.size(-1);
+  const gpu::AddAndNormArguments arguments{
+      h.data_ptr(),        w1.data_ptr(),  b1.data_ptr(),          w2.data_ptr(),
+      b2.data_ptr(),       sum.data_ptr(), normalised.data_ptr(),  gpu::number_of(h.scalar_type()),
+      h.numel() / columns, columns,        static_cast<float>(eps)};
+  gpu::run(h, arguments, CATVTON_CUDA_KERNEL(gpu::add_and_norm_cuda),
+           [](const gpu::AddAndNormArguments& in) { gpu::add_and_norm(gpu::Emulate{}, in); });
+  return {sum, normalised};
+}
+
+// Problems of h, two weights and biases -> both results of each, one after the other.
+template <Pair (*function)(const Tensor&, const Affine&, const Affine&, double)>
+Tensor checked(const std::vector<Tensor>& in) {
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < in.size(); i += 5) {
+    const auto [sum, normalised] = function(in[i], {in[i + 1], in[i + 2]}, {in[i + 3], in[i + 4]}, 1e-5);
+    results.push_back(reshape(sum, {-1}));
+    results.push_back(reshape(normalised, {-1}));
+  }
+  return cat(results, 0);
+}
+
+// Rows that divide into packs, and rows that do not.
+const SelfCheck gpu_check{"add_and_norm",
+                          "cuda",
+                          {{5, 320}, {320}, {320}, {320}, {320}, {5, 77}, {77}, {77}, {77}, {77}},
+                          &checked<&by_gpu>,
+                          &checked<&by_aten>};
 
 #ifdef CATVTON_X86_KERNELS
 
@@ -38,13 +73,6 @@ Pair by_kernel(const Tensor& h, const Affine& first, const Affine& second, doubl
   return {sum, normalised};
 }
 
-// h, two weights and biases -> both results, one after the other.
-template <Pair (*function)(const Tensor&, const Affine&, const Affine&, double)>
-Tensor checked(const std::vector<Tensor>& in) {
-  const auto [sum, normalised] = function(in[0], {in[1], in[2]}, {in[3], in[4]}, 1e-5);
-  return cat({sum, normalised}, 0);
-}
-
 const SelfCheck on_avx2{
     "add_and_norm", "avx2", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&by_aten>};
 const SelfCheck on_avx512 = on_avx2.of("avx512");
@@ -52,6 +80,7 @@ const SelfCheck on_avx512 = on_avx2.of("avx512");
 #endif
 
 const Registration registration("add_and_norm", [](const Tensor& like) -> std::string {
+  if (gpu::suits(like)) return verdict(gpu_check, like, "aten::layer_norm");
 #ifdef CATVTON_X86_KERNELS
   if (suits_vectors(like)) return verdict(widest(on_avx2, on_avx512), like, "aten::layer_norm");
 #endif
@@ -61,6 +90,10 @@ const Registration registration("add_and_norm", [](const Tensor& like) -> std::s
 }  // namespace
 
 std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+  if (gpu::suits(h) && h.is_contiguous() && h.numel() > 0 && h.size(-1) <= gpu::longest_shared_row &&
+      trusted(gpu_check, h)) {
+    return by_gpu(h, first, second, eps);
+  }
 #ifdef CATVTON_X86_KERNELS
   if (suits_vectors(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
       trusted(widest(on_avx2, on_avx512), h)) {

@@ -17,6 +17,7 @@ struct GegluArguments {
 
 template <class T, int width>
 struct Geglu {
+  static constexpr const char* name = "geglu";
   const T* x;
   T* y;
   int64_t rows, columns;

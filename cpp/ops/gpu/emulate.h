@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct Emulate {
     if (geometry.blocks < 1 || geometry.blocks > most_blocks || geometry.threads < 1 ||
         geometry.threads > threads_of_a_block || geometry.shared_floats < 0 ||
         geometry.shared_floats > most_shared_floats) {
-      throw std::logic_error("no device could launch this geometry");
+      throw std::logic_error(std::string(Body::name) + ": no device could launch this geometry");
     }
     for (int64_t block = 0; block < geometry.blocks; ++block) {
       std::vector<float> shared(static_cast<size_t>(geometry.shared_floats), std::numeric_limits<float>::quiet_NaN());

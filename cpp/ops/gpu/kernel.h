@@ -5,6 +5,7 @@
 // all threads of a block wait for each other:
 //
 //   struct Sum {
+//     static constexpr const char* name = "sum";  // for errors
 //     const float* x; float* y; int64_t n;
 //     struct Private { float own; };              // of a thread, from phase to phase; registers on the device
 //     static constexpr int phases = 2;
@@ -56,6 +57,13 @@ constexpr int threads_of_a_block = 256;
 constexpr Geometry one_thread_each(int64_t items) {
   const int64_t blocks = (items + threads_of_a_block - 1) / threads_of_a_block;
   return {blocks<1 ? 1 : blocks>(1 << 20) ? (1 << 20) : blocks, threads_of_a_block};
+}
+
+// For a block that goes over `items` in turns: whole warps, no more of them than there is work for.
+constexpr int threads_for(int64_t items) {
+  int threads = 32;
+  while (threads < threads_of_a_block && threads < items) threads *= 2;
+  return threads;
 }
 
 }  // namespace catvton::ops::gpu

@@ -33,7 +33,8 @@ struct Launch {
     const auto bytes = static_cast<size_t>(geometry.shared_floats) * sizeof(float);
     run<<<static_cast<unsigned>(geometry.blocks), geometry.threads, bytes, static_cast<cudaStream_t>(stream)>>>(body);
     if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess) {
-      throw std::runtime_error(std::string("a CUDA kernel was not launched: ") + cudaGetErrorString(error) + " (" +
+      throw std::runtime_error(std::string("the CUDA kernel ") + Body::name +
+                               " was not launched: " + cudaGetErrorString(error) + " (" +
                                std::to_string(geometry.blocks) + " blocks of " + std::to_string(geometry.threads) +
                                " threads, " + std::to_string(bytes) + " bytes of shared memory)");
     }

@@ -38,8 +38,9 @@ Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, cons
   auto alike = [&](const Tensor& t) { return contiguous(to(t, x.scalar_type())); };
   const Tensor w = alike(weight), b = alike(bias), s = shift ? alike(*shift) : w;
   Tensor y = torch::stable::empty_like(x);
-  const Tensor workspace = torch::stable::empty({gpu::group_norm_workspace(batch, channels, pixels)}, ScalarType::Float,
-                                                std::nullopt, x.device());
+  const bool channels_last = !x.is_contiguous();
+  const Tensor workspace = torch::stable::empty({gpu::group_norm_workspace(batch, channels, pixels, channels_last)},
+                                                ScalarType::Float, std::nullopt, x.device());
   const gpu::GroupNormArguments arguments{x.data_ptr(),
                                           y.data_ptr(),
                                           shift ? s.data_ptr() : nullptr,
@@ -53,20 +54,31 @@ Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, cons
                                           groups,
                                           static_cast<float>(eps),
                                           silu,
-                                          !x.is_contiguous()};
+                                          channels_last};
   gpu::run(x, arguments, CATVTON_CUDA_KERNEL(gpu::group_norm_cuda),
            [](const gpu::GroupNormArguments& in) { gpu::group_norm(gpu::Emulate{}, in); });
   return y;
 }
 
-// x as [B, H, W, C], shift, weight, bias
+// Problems of x as [B, H, W, C], shift, weight and bias, each in both memory formats. Between them, rows of channels and of pixels that divide into packs
+// and such that do not.
 template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
-Tensor checked(const std::vector<Tensor>& in) {
-  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
+Tensor in_both_formats(const std::vector<Tensor>& in) {
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < in.size(); i += 4) {
+    const Tensor channels_last = permute(in[i], Ints{0, 3, 1, 2});
+    for (const Tensor& x : {channels_last, contiguous(channels_last)}) {
+      results.push_back(reshape(function(x, in[i + 1], 4, in[i + 2], in[i + 3], 1e-5, true), {-1}));
+    }
+  }
+  return cat(results, 0);
 }
 
-const SelfCheck gpu_check{
-    "fused_group_norm", "cuda", {{2, 15, 11, 48}, {2, 48}, {48}, {48}}, &checked<&by_gpu>, &checked<&by_aten>};
+const SelfCheck gpu_check{"fused_group_norm",
+                          "cuda",
+                          {{2, 15, 11, 48}, {2, 48}, {48}, {48}, {2, 8, 16, 44}, {2, 44}, {44}, {44}},
+                          &in_both_formats<&by_gpu>,
+                          &in_both_formats<&by_aten>};
 
 #ifdef CATVTON_X86_KERNELS
 
@@ -147,6 +159,12 @@ Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
 Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
                  double eps, bool silu) {
   return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
+}
+
+// x as [B, H, W, C], shift, weight, bias
+template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
+Tensor checked(const std::vector<Tensor>& in) {
+  return function(permute(in[0], Ints{0, 3, 1, 2}), in[1], 4, in[2], in[3], 1e-5, true);
 }
 
 const SelfCheck on_avx2{

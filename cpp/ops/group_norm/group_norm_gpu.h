@@ -27,19 +27,21 @@ struct GroupNormArguments {
   bool silu, channels_last;
 };
 
-// Pixels are summed in chunks: enough of them to keep a large device busy, and few enough to finish quickly.
+// Pixels are summed in chunks: enough of them to keep a large device busy, and few enough to finish quickly. Where a
+// thread sums a chunk, there are up to 192; where a block does, chunks are long enough for all its threads.
 struct Chunks {
   int64_t length, count;
 };
 
-constexpr Chunks chunks_of(int64_t pixels) {
-  const int64_t eighths = (pixels + 191) / 192, length = eighths < 8 ? 8 : eighths;
+constexpr Chunks chunks_of(int64_t pixels, bool channels_last) {
+  const int64_t short_ones = (pixels + 191) / 192 < 8 ? 8 : (pixels + 191) / 192;
+  const int64_t length = channels_last ? short_ones : 8192;
   return {length, (pixels + length - 1) / length};
 }
 
 // Floats: sums and squares [B, chunks, C]; origin, scale and offset [B, C].
-constexpr int64_t group_norm_workspace(int64_t batch, int64_t channels, int64_t pixels) {
-  return batch * channels * (2 * chunks_of(pixels).count + 3);
+constexpr int64_t group_norm_workspace(int64_t batch, int64_t channels, int64_t pixels, bool channels_last) {
+  return batch * channels * (2 * chunks_of(pixels, channels_last).count + 3);
 }
 
 struct Factors {
@@ -64,6 +66,7 @@ struct PartialSums {
 // A thread sums neighbouring channels over a chunk, so that threads side by side read what lies side by side.
 template <class T, int width>
 struct ChannelSums {
+  static constexpr const char* name = "group_norm: sums of channels";
   const T* x;
   int64_t batch;
   PartialSums partial;
@@ -97,8 +100,9 @@ struct ChannelSums {
 };
 
 // Channel after channel in memory: a block sums a chunk of one of them.
-template <class T>
+template <class T, int width>
 struct PlaneSums {
+  static constexpr const char* name = "group_norm: sums of planes";
   const T* x;
   PartialSums partial;
 
@@ -114,10 +118,14 @@ struct PlaneSums {
     const float origin = to_float(plane[0]);
     float sum = 0, square = 0;
     const int64_t end = partial.last(place.remainder);
-    for (int64_t pixel = partial.first(place.remainder) + at.thread; pixel < end; pixel += at.threads) {
-      const float d = to_float(plane[pixel]) - origin;
-      sum += d;
-      square += d * d;
+    for (int64_t pixel = partial.first(place.remainder) + at.thread * width; pixel < end; pixel += at.threads * width) {
+      float d[width];
+      load(plane + pixel, d);
+      for (int n = 0; n < width; ++n) {
+        d[n] -= origin;
+        sum += d[n];
+        square += d[n] * d[n];
+      }
     }
     BlockSum{shared}.put(at, sum);
     BlockSum{shared + BlockSum::floats}.put(at, square);
@@ -139,6 +147,7 @@ struct PlaneSums {
 
 template <class T>
 struct FinishGroup {
+  static constexpr const char* name = "group_norm: finish";
   const T *x, *shift, *weight, *bias;
   PartialSums partial;
   Factors factors;
@@ -231,6 +240,7 @@ struct FinishGroup {
 // Neighbouring numbers share a pixel (channels last) or a channel.
 template <class T, int width>
 struct ScaleAndShift {
+  static constexpr const char* name = "group_norm: scale and shift";
   const T* x;
   T* y;
   Factors factors;
@@ -261,7 +271,7 @@ struct ScaleAndShift {
 
 template <class Run, class T, int width>
 void group_norm_of(const Run& run, const GroupNormArguments& in, Width<width>, const T* x, T* y) {
-  const Chunks chunks = chunks_of(in.pixels);
+  const Chunks chunks = chunks_of(in.pixels, in.channels_last);
   const int64_t parts = in.batch * chunks.count * in.channels;
   const int64_t all_channels = in.batch * in.channels;
   float* after = in.workspace + 2 * parts;
@@ -270,7 +280,9 @@ void group_norm_of(const Run& run, const GroupNormArguments& in, Width<width>, c
   if (in.channels_last) {
     run(ChannelSums<T, width>{x, in.batch, partial}, one_thread_each(parts / width));
   } else {
-    run(PlaneSums<T>{x, partial}, Geometry{parts, threads_of_a_block, PlaneSums<T>::shared_floats});
+    const int64_t longest = in.pixels < chunks.length ? in.pixels : chunks.length;
+    run(PlaneSums<T, width>{x, partial},
+        Geometry{parts, threads_for(longest / width), PlaneSums<T, width>::shared_floats});
   }
   run(FinishGroup<T>{x, static_cast<const T*>(in.shift), static_cast<const T*>(in.weight),
                      static_cast<const T*>(in.bias), partial, factors, in.groups, in.eps, in.channels_last},
