@@ -1,6 +1,7 @@
 #include "bindings.h"
 #include "sampling/ddim.h"
 #include "sampling/guidance.h"
+#include "sampling/guided_step.h"
 #include "tensor_caster.h"
 
 namespace py = pybind11;
@@ -31,6 +32,16 @@ void bind_sampling(py::module_& m) {
   m.def("alphas_cumprod", &sampling::alphas_cumprod, py::arg("config"));
   m.def("ddim_steps", &sampling::ddim_steps, py::arg("config"), py::arg("steps"), py::arg("eta"));
   m.def("guide", &sampling::guide, py::arg("both"), py::arg("scale"));
+  m.def_submodule("ops").def(
+      "guided_step",
+      [](const DDIMStep& step, const Tensor& estimate, double guidance, const Tensor& sample,
+         const OptionalTensor& noise) {
+        const auto [pred_x0, prev_sample] = sampling::guided_step(step, estimate, guidance, sample, noise);
+        return std::make_pair(pred_x0, prev_sample);
+      },
+      py::arg("step"), py::arg("estimate"), py::arg("guidance"), py::arg("sample"), py::arg("noise") = py::none(),
+      "Guidance and DDIM together -> pred_x0, prev_sample, float32 as sample and noise, whatever estimate is in.\n"
+      "estimate: [2B, ...], the unconditional half first, where guidance is above 1, else [B, ...].");
 }
 
 }  // namespace catvton::bindings

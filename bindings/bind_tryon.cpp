@@ -38,6 +38,20 @@ void bind_tryon(py::module_& m) {
       },
       py::arg("unet"), py::arg("vae"),
       "True: a masked model (9 channels), False: mask-free (8); ValueError otherwise.");
+  m.def_submodule("ops").def(
+      "unet_input",
+      [](const Tensor& latents, const Tensor& person, const Tensor& garment, const OptionalTensor& mask, bool guided,
+         const Tensor& like, bool channels_last) {
+        const tryon::Kind kind = mask ? tryon::Kind::masked : tryon::Kind::mask_free;
+        return tryon::unet_input({latents, person, garment, mask, tryon::joined_dim(kind)},
+                                 {guided, like.scalar_type(), channels_last});
+      },
+      py::arg("latents"), py::arg("person"), py::arg("garment"), py::arg("mask"), py::arg("guided"), py::arg("like"),
+      py::arg("channels_last") = false,
+      "[latents | mask | condition] in channels, person and garment joined, in the dtype of `like`.\n"
+      "latents: [B, C, joined]; person, garment: [B, C, h, w]; mask: [B, 1, h, w], of a masked model: joined in "
+      "height,\n"
+      "without: in width. guided: the unconditional branch, without the garment, comes first.");
   m.def(
       "tryon",
       [](const UNetPointer& unet, const std::variant<VAEPointer, std::function<VAEPointer()>>& vae,

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from catvton._native import C
+
+
+@contextmanager
+def emulated_cuda():
+    """Without gradients, and by the CUDA kernels' bodies as the emulator runs them on the CPU."""
+    C.ops.emulate_cuda(True)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        C.ops.emulate_cuda(False)
 
 
 class SkipAttention:

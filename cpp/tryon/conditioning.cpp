@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
 
 namespace catvton::tryon {
 
@@ -15,24 +16,19 @@ Kind kind_of(const models::UNetConfig& unet, const models::VAEConfig& vae) {
                               std::to_string(2 * latent) + " (an instruct-pix2pix UNet, mask-free)");
 }
 
-Conditioning join(Kind kind, const Tensor& person, const Tensor& garment, const OptionalTensor& mask) {
-  const int64_t dim = joined_dim(kind);
-  Conditioning joined{.kind = kind,
-                      .mask = {},
-                      .condition = ops::cat({person, garment}, dim),
-                      .unconditional = ops::cat({person, ops::zeros_like(garment)}, dim)};
-  if (kind == Kind::masked) {
-    Tensor latent_mask = ops::resize_nearest(mask.value(), person.size(2), person.size(3));  // [B, 1, h, w]
-    joined.mask = ops::cat({latent_mask, ops::zeros_like(latent_mask)}, dim);                // [B, 1, 2h, w]
-  }
-  return joined;
+Conditioning condition(Kind kind, const Tensor& person, const Tensor& garment, const OptionalTensor& mask) {
+  if (kind == Kind::mask_free) return {kind, person, garment, {}};
+  return {kind, person, garment, ops::resize_nearest(mask.value(), person.size(2), person.size(3))};
 }
 
-Tensor Conditioning::unet_input(const Tensor& latents, bool guided) const {
-  auto stacked = [&](const Tensor& garment_condition) {
-    return mask ? ops::cat({latents, *mask, garment_condition}, 1) : ops::cat({latents, garment_condition}, 1);
-  };
-  return guided ? ops::cat({stacked(unconditional), stacked(condition)}, 0) : stacked(condition);
+Ints Conditioning::joined_shape() const {
+  Ints shape = shape_of(person);
+  shape[joined_dim(kind)] *= 2;
+  return shape;
+}
+
+Tensor Conditioning::unet_input(const Tensor& latents, const InputForm& form) const {
+  return tryon::unet_input({latents, person, garment, mask, joined_dim(kind)}, form);
 }
 
 Tensor person_half(Kind kind, const Tensor& joined) {

@@ -9,6 +9,7 @@
 
 #include "models/unet/unet.h"
 #include "models/vae/vae.h"
+#include "tryon/unet_input.h"
 
 namespace catvton::tryon {
 
@@ -20,19 +21,20 @@ Kind kind_of(const models::UNetConfig& unet, const models::VAEConfig& vae);
 // The dimension of [B, C, H, W] along which person and garment are joined: height (masked) or width (mask-free).
 inline int64_t joined_dim(Kind kind) { return kind == Kind::masked ? 2 : 3; }
 
-// All float32, joined: [B, C, 2h, w] (masked) or [B, C, h, 2w] (mask-free).
+// All float32.
 struct Conditioning {
   Kind kind;
-  OptionalTensor mask;   // C = 1, zeros beside the garment
-  Tensor condition;      // C = latent_channels: [person | garment]
-  Tensor unconditional;  // [person | zeros]
+  Tensor person, garment;  // scaled latents [B, 4, h, w]
+  OptionalTensor mask;     // {0, 1}, [B, 1, h, w], of masked models
 
-  // latents: [B, latent_channels, joined] -> [B, C, joined], or [2B, C, joined] with the unconditional batch first.
-  Tensor unet_input(const Tensor& latents, bool guided) const;
+  Ints joined_shape() const;  // of the latents: [B, 4, 2h, w] (masked) or [B, 4, h, 2w] (mask-free)
+
+  // latents: of that shape -> [B, C, joined], or [2B, C, joined] with the unconditional batch first.
+  Tensor unet_input(const Tensor& latents, const InputForm& form) const;
 };
 
-// person, garment: scaled latents [B, 4, h, w]; mask: {0, 1}, [B, 1, H, W] at picture size (masked models only).
-Conditioning join(Kind kind, const Tensor& person, const Tensor& garment, const OptionalTensor& mask);
+// mask: {0, 1}, [B, 1, H, W] at picture size (masked models only).
+Conditioning condition(Kind kind, const Tensor& person, const Tensor& garment, const OptionalTensor& mask);
 
 // The person's half of joined latents.
 Tensor person_half(Kind kind, const Tensor& joined);

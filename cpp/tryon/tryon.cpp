@@ -4,7 +4,10 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "ops/kernels.h"
 #include "sampling/guidance.h"
+#include "sampling/guided_step.h"
+#include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -64,24 +67,26 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
                const std::vector<sampling::DDIMStep>& steps, const Noise& noise, const OnStep& on_step,
                const OnEstimate& on_estimate) {
   const bool guided = sampling::guided(options.guidance);
-  Tensor latents = noise(shape_of(conditioning.condition));  // DDIM's initial sigma is 1
+  const InputForm form{guided, unet.dtype, unet.channels_last};
+  Tensor latents = noise(conditioning.joined_shape());  // DDIM's initial sigma is 1
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::string tap_name = tap::on() ? numbered("step.%03d", i) : "";
-    const Tensor input = conditioning.unet_input(latents, guided);  // [B or 2B, in_channels, joined]
+    const Tensor input = conditioning.unet_input(latents, form);  // [B or 2B, in_channels, joined]
     const Tensor timesteps = ops::full({input.size(0)}, steps[i].timestep, ScalarType::Float, input);
     tap::record(tap_name, "timestep", timesteps);
-    tap::record(tap_name, "unet_in", input);
-    const Tensor output =
-        ops::to(unet.predict(ops::to(input, unet.dtype), timesteps, guided ? 2 : 1), ScalarType::Float);
-    tap::record(tap_name, "unet_out", output);
-    const Tensor eps = guided ? sampling::guide(output, options.guidance) : output;  // [B, latent_channels, joined]
-    tap::record(tap_name, "eps_cfg", eps);
-    tap::record(tap_name, "sample", latents);
-    const Tensor x0 = steps[i].pred_x0(eps, latents);
-    tap::record(tap_name, "pred_x0", x0);
+    const Tensor estimate = unet.predict(input, timesteps, guided ? 2 : 1);
+    if (tap::on()) {
+      const Tensor output = ops::to(estimate, ScalarType::Float);
+      tap::record(tap_name, "unet_in", conditioning.unet_input(latents, {guided, ScalarType::Float}));
+      tap::record(tap_name, "unet_out", output);
+      tap::record(tap_name, "eps_cfg", guided ? sampling::guide(output, options.guidance) : output);
+      tap::record(tap_name, "sample", latents);
+    }
     // Drawn for every step of a stochastic run, even where sigma should be 0, so that the order of draws is fixed.
     const OptionalTensor variance = options.eta > 0 ? OptionalTensor{noise(shape_of(latents))} : std::nullopt;
-    latents = steps[i].prev_sample(eps, x0, variance);
+    const auto [x0, next] = sampling::guided_step(steps[i], estimate, options.guidance, latents, variance);
+    tap::record(tap_name, "pred_x0", x0);
+    latents = next;  // [B, latent_channels, joined]
     tap::record(tap_name, "prev_sample", latents);
     if (on_estimate) on_estimate(person_half(conditioning.kind, x0));
     if (on_step) on_step(static_cast<int64_t>(i) + 1, options.steps, latents);
@@ -106,7 +111,8 @@ Tensor decode(const models::VAE& vae, const Tensor& latents, const nn::Strips& s
 }  // namespace
 
 Denoiser resident(const models::UNet& unet, bool one_by_one) {
-  return {unet.config, unet.conv_in.weight.scalar_type(),
+  const Tensor& weight = unet.conv_in.weight;
+  return {unet.config, weight.scalar_type(), !onednn::is_packed(weight) && ops::is_channels_last(weight),
           [&unet, one_by_one](const Tensor& input, const Tensor& timesteps, int64_t branches) {
             if (!one_by_one || branches == 1) return unet(input, timesteps);
             const auto inputs = ops::chunk(input, branches, 0), times = ops::chunk(timesteps, branches, 0);
@@ -117,7 +123,7 @@ Denoiser resident(const models::UNet& unet, bool one_by_one) {
 }
 
 Denoiser streamed(const models::StreamedUNet& unet) {
-  return {unet.config, unet.dtype, [&unet](const Tensor& input, const Tensor& timesteps, int64_t branches) {
+  return {unet.config, unet.dtype, false, [&unet](const Tensor& input, const Tensor& timesteps, int64_t branches) {
             const auto outputs = unet(ops::chunk(input, branches, 0), ops::chunk(timesteps, branches, 0)[0]);
             return branches == 1 ? outputs[0] : ops::cat(outputs, 0);
           }};
@@ -150,7 +156,7 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   }
   const Tensor garment_latents = latents_of(garment, "vae.cloth");
   vae.reset();
-  const Conditioning conditioning = join(kind, person_latents, garment_latents, inputs.mask);
+  const Conditioning conditioning = condition(kind, person_latents, garment_latents, inputs.mask);
   const Tensor latents = denoise(unet, conditioning, options, steps, draw, on_step, on_estimate);
   vae = vae_source();
   return decode(*vae, person_half(kind, latents), options.strips);

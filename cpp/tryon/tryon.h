@@ -25,6 +25,7 @@ struct Inputs {
 struct Denoiser {
   models::UNetConfig config;
   ScalarType dtype;
+  bool channels_last;  // the memory format that it computes in, as its weights are
   // input: [B, in_channels, H, W]; timesteps: float32 [B] -> [B, out_channels, H, W]. `branches` equal parts of the
   // batch are independent of each other and share their timesteps; they may be run one after the other.
   std::function<Tensor(const Tensor& input, const Tensor& timesteps, int64_t branches)> predict;
