@@ -71,7 +71,7 @@ $(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/atten
 $(SANITIZED)/attention: tests/native/attention.cpp $(ATTENTION)
 	$(SANITIZE) $^ -o $@
 
-$(SANITIZED)/gpu: tests/native/gpu.cpp $(wildcard cpp/ops/gpu/*.h cpp/ops/*/*_gpu.h)
+$(SANITIZED)/gpu: tests/native/gpu.cpp $(wildcard cpp/ops/gpu/*.h cpp/*/*_gpu.h cpp/ops/*/*_gpu.h)
 	@mkdir -p $(@D)
 	$(SANITIZE) -Wall -Wextra -Werror $< -o $@
 

@@ -2,7 +2,9 @@
 #include "bindings.h"
 #include "ops/add_and_norm/add_and_norm.h"
 #include "ops/attention/attention.h"
+#include "ops/bias_and_residual/bias_and_residual.h"
 #include "ops/cpu.h"
+#include "ops/expand_float8/expand_float8.h"
 #include "ops/geglu/geglu.h"
 #include "ops/gpu/choice.h"
 #include "ops/group_norm/group_norm.h"
@@ -55,14 +57,28 @@ void bind_torch_stable(py::module_& m) {
   ops.def(
       "fused_group_norm",
       [](const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
-         double eps, bool silu) { return ops::fused_group_norm({x, shift}, groups, weight, bias, eps, silu); },
+         double eps, bool silu, const OptionalTensor& conv_bias) {
+        return ops::fused_group_norm({x, shift, conv_bias}, groups, weight, bias, eps, silu);
+      },
       py::arg("x"), py::arg("shift"), py::arg("groups"), py::arg("weight"), py::arg("bias"), py::arg("eps"),
-      py::arg("silu"));
+      py::arg("silu"), py::arg("conv_bias") = py::none(), "silu(group_norm(x + shift + conv_bias)).");
   ops.def(
       "add_and_norm",
       [](const Tensor& h, const Tensor& weight_1, const Tensor& bias_1, const Tensor& weight_2, const Tensor& bias_2,
-         double eps) { return ops::add_and_norm(h, {weight_1, bias_1}, {weight_2, bias_2}, eps); },
-      "h + layer_norm(h, 1), and layer_norm of that, 2.");
+         double eps, const OptionalTensor& residual) {
+        return ops::add_and_norm(h, residual, {weight_1, bias_1}, {weight_2, bias_2}, eps);
+      },
+      py::arg("h"), py::arg("weight_1"), py::arg("bias_1"), py::arg("weight_2"), py::arg("bias_2"), py::arg("eps"),
+      py::arg("residual") = py::none(), "h + layer_norm(h, 1), and layer_norm of that, 2; h with `residual` added.");
+  ops.def("add_bias_and_residual", &ops::add_bias_and_residual, py::arg("y"), py::arg("bias"), py::arg("residual"),
+          "y + bias + residual, the bias along the channels of y: [B, C, H, W].");
+  ops.def(
+      "expand_float8",
+      [](const Tensor& values, const Tensor& scale, const Tensor& like) {
+        return ops::expand_float8(values, scale, like.scalar_type());
+      },
+      py::arg("values"), py::arg("scale"), py::arg("like"),
+      "values * scale in the dtype of `like`; values: float8_e4m3fn [out, ...], scale: float32 [out, 1, ...].");
   ops.def("describe", &describe);
   ops.def("implementations", &ops::implementations, py::arg("like"),
           "Our own operators, and what computes each for tensors of the device and dtype of `like`.");

@@ -30,6 +30,23 @@ class Check:
     torchs: Callable[..., Any]  # (torch, *inputs)
 
 
+def _in_eight_bits(x: Any) -> Any:
+    import torch
+
+    return x.to(torch.float8_e4m3fn)
+
+
+def _step() -> Any:
+    """A step in the middle of a stochastic run."""
+    return _native.C.ddim_steps(_native.C.DDIMConfig(), 50, 1.0)[25]
+
+
+def _stepped(step: Any, eps: Any, x: Any, noise: Any) -> Any:
+    """DDIM's previous sample."""
+    x0 = (x - step.sqrt_beta * eps) / step.sqrt_alpha
+    return step.sqrt_alpha_prev * x0 + step.direction * eps + step.sigma * noise
+
+
 CHECKS = [
     *(
         # the UNet's three sizes of a head and the VAE's; 77 is no multiple of any tile
@@ -97,6 +114,32 @@ CHECKS = [
         lambda ops, x, *affine: ops.add_and_norm(x, *affine, 1e-5)[1],
         lambda torch, x, w1, b1, w2, b2: torch.nn.functional.layer_norm(
             x + torch.nn.functional.layer_norm(x, (77,), w1, b1), (77,), w2, b2
+        ),
+    ),
+    Check(
+        "add_bias_and_residual",
+        ((2, 48, 9, 7), (48,), (2, 48, 9, 7)),
+        lambda ops, *x: ops.add_bias_and_residual(*x),
+        lambda torch, y, bias, residual: y + bias[:, None, None] + residual,
+    ),
+    Check(
+        "expand_float8",
+        ((8, 3, 3, 16), (8, 1, 1, 1)),
+        lambda ops, x, scale: ops.expand_float8(_in_eight_bits(x), scale.float(), x),
+        lambda torch, x, scale: _in_eight_bits(x).to(x.dtype) * scale,
+    ),
+    Check(
+        "guided_step",
+        ((4, 4, 9, 7), (2, 4, 9, 7), (2, 4, 9, 7)),
+        lambda ops, eps, x, noise: ops.guided_step(_step(), eps, 2.5, x.float(), noise.float())[1].to(eps.dtype),
+        lambda torch, eps, x, noise: _stepped(_step(), eps[:2] + 2.5 * (eps[2:] - eps[:2]), x, noise),
+    ),
+    Check(
+        "unet_input",
+        ((2, 4, 10, 3), (2, 4, 5, 3), (2, 4, 5, 3), (2, 1, 5, 3)),
+        lambda ops, *x: ops.unet_input(*(part.float() for part in x), False, x[0]),
+        lambda torch, latents, person, garment, mask: torch.cat(
+            [latents, torch.cat([mask, 0 * mask], 2), torch.cat([person, garment], 2)], 1
         ),
     ),
     Check("silu", ((3, 33),), lambda ops, x: ops.silu(x), lambda torch, x: torch.nn.functional.silu(x)),

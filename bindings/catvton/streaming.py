@@ -48,7 +48,7 @@ class Float8:
         return Float8(_pinned(self.values), _pinned(self.scale))
 
     def expanded(self, dtype: torch.dtype) -> torch.Tensor:
-        return self.values.to(dtype).mul_(self.scale.to(dtype))
+        return C.ops.expand_float8(self.values, self.scale, torch.empty(0, dtype=dtype, device=self.values.device))
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         return self.values, self.scale

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "ops/bias_and_residual/bias_and_residual.h"
 #include "ops/group_norm/group_norm.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
@@ -41,12 +42,21 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
       padding(padding) {}
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
-  if (!onednn::is_packed(weight)) return plus(ops::conv2d(x, weight, bias, stride, padding), residual);
+  if (!onednn::is_packed(weight)) {
+    if (residual && ops::adds_bias_and_residual(x)) return ops::add_bias_and_residual(without_bias(x), bias, *residual);
+    return plus(ops::conv2d(x, weight, bias, stride, padding), residual);
+  }
   if (kernel > 1 || stride > 1) return onednn::conv2d(x, weight, bias, stride, padding, residual);
   // A 1x1 convolution is a linear layer over pixels.
   const OptionalTensor added = residual ? OptionalTensor{pixels_as_tokens(*residual)} : std::nullopt;
   return ops::permute(onednn::linear(pixels_as_tokens(x), weight, bias, added), {0, 3, 1, 2});
 }
+
+bool Conv2d::leaves_bias_to_norm(const Tensor& x) const {
+  return !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
+}
+
+Tensor Conv2d::without_bias(const Tensor& x) const { return ops::conv2d(x, weight, {}, stride, padding); }
 
 GroupNorm::GroupNorm(const weights::Scope& w, int64_t channels, int64_t groups, double eps)
     : weight(w.take("weight", {channels})), bias(w.take("bias", {channels})), groups(groups), eps(eps) {
@@ -60,8 +70,8 @@ Tensor GroupNorm::operator()(const Tensor& x) const {
   return ops::fused_group_norm({x, {}}, groups, weight, bias, eps, /*silu=*/false);
 }
 
-Tensor GroupNorm::silu(const Tensor& x, const OptionalTensor& shift) const {
-  return ops::fused_group_norm({x, shift}, groups, weight, bias, eps, /*silu=*/true);
+Tensor GroupNorm::silu(const Tensor& x, const OptionalTensor& shift, const OptionalTensor& conv_bias) const {
+  return ops::fused_group_norm({x, shift, conv_bias}, groups, weight, bias, eps, /*silu=*/true);
 }
 
 LayerNorm::LayerNorm(const weights::Scope& w, int64_t channels)

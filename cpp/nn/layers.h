@@ -22,6 +22,9 @@ struct Conv2d {
   Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0);
   // [B, in, H, W] -> [B, out, H', W'], plus `residual` of that shape
   Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
+  // Without the bias, which the norm behind it then adds; where that norm costs less so.
+  bool leaves_bias_to_norm(const Tensor& x) const;
+  Tensor without_bias(const Tensor& x) const;
 };
 
 struct GroupNorm {
@@ -30,8 +33,8 @@ struct GroupNorm {
   double eps;
   GroupNorm(const weights::Scope& w, int64_t channels, int64_t groups, double eps);
   Tensor operator()(const Tensor& x) const;  // [B, C, ...]
-  // silu of the norm of x + shift; x: [B, C, H, W], shift: [B, C]
-  Tensor silu(const Tensor& x, const OptionalTensor& shift = {}) const;
+  // silu of the norm of x + shift + conv_bias; x: [B, C, H, W], shift: [B, C], conv_bias: [C]
+  Tensor silu(const Tensor& x, const OptionalTensor& shift = {}, const OptionalTensor& conv_bias = {}) const;
 };
 
 struct LayerNorm {

@@ -17,13 +17,15 @@ ResnetBlock2D::ResnetBlock2D(const weights::Scope& w, int64_t in, int64_t out, i
 }
 
 Tensor ResnetBlock2D::operator()(const Tensor& x, const OptionalTensor& activated_time) const {
-  Tensor h = conv1(norm1.silu(x));  // [B, out, H, W]
+  const bool in_norm2 = !tap::on() && conv1.leaves_bias_to_norm(x);
+  Tensor h = in_norm2 ? conv1.without_bias(norm1.silu(x)) : conv1(norm1.silu(x));  // [B, out, H, W]
+  const OptionalTensor bias = in_norm2 ? OptionalTensor{conv1.bias} : std::nullopt;
   const OptionalTensor shift =
       time_emb_proj ? OptionalTensor{(*time_emb_proj)(*activated_time)} : std::nullopt;  // [B, out]
   if (tap::on()) {
     tap::record(label, "norm2", norm2(shift ? ops::add(h, ops::reshape(*shift, {-1, h.size(1), 1, 1})) : h));
   }
-  h = conv2(norm2.silu(h, shift), conv_shortcut ? (*conv_shortcut)(x) : x);
+  h = conv2(norm2.silu(h, shift, bias), conv_shortcut ? (*conv_shortcut)(x) : x);
   tap::record(label, h);
   return h;
 }

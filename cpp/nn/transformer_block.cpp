@@ -74,10 +74,13 @@ TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, in
       label(w.label()) {}
 
 Tensor TransformerBlock::operator()(const Tensor& hidden) const {
-  const Tensor attended = attn1(norm1(hidden), hidden);
+  const bool later = !tap::on() && ops::adds_residual_and_norms(hidden);
+  const OptionalTensor now = later ? std::nullopt : OptionalTensor{hidden};
+  const OptionalTensor residual = later ? OptionalTensor{hidden} : std::nullopt;
+  const Tensor attended = attn1(norm1(hidden), now);
   if (tap::on()) tap::record(label, "norm2", norm2(attended));
   const auto [h, normalised] =
-      ops::add_and_norm(attended, {norm2.weight, norm2.bias}, {norm3.weight, norm3.bias}, LayerNorm::eps);
+      ops::add_and_norm(attended, residual, {norm2.weight, norm2.bias}, {norm3.weight, norm3.bias}, LayerNorm::eps);
   return ff(normalised, h);
 }
 

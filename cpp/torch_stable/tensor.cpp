@@ -39,6 +39,8 @@ std::string to_text(ScalarType dtype) {
       return "uint8";
     case ScalarType::Bool:
       return "bool";
+    case ScalarType::Float8_e4m3fn:
+      return "float8_e4m3fn";
     default:
       return "dtype number " + std::to_string(static_cast<int>(dtype));
   }

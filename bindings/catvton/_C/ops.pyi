@@ -9,9 +9,12 @@ import typing
 
 import torch
 
+import catvton._C
+
 __all__: list[str] = [
     "add",
     "add_and_norm",
+    "add_bias_and_residual",
     "attention",
     "batch_norm",
     "cat",
@@ -24,11 +27,13 @@ __all__: list[str] = [
     "div",
     "emulate_cuda",
     "exp",
+    "expand_float8",
     "full",
     "fused_group_norm",
     "geglu",
     "gelu",
     "group_norm",
+    "guided_step",
     "implementations",
     "layer_norm",
     "less",
@@ -44,16 +49,28 @@ __all__: list[str] = [
     "sub",
     "to_dtype_of",
     "to_like",
+    "unet_input",
     "var_mean",
     "zeros_like",
 ]
 
 def add(arg0: torch.Tensor, arg1: torch.Tensor) -> torch.Tensor: ...
 def add_and_norm(
-    arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor, arg3: torch.Tensor, arg4: torch.Tensor, arg5: float
+    h: torch.Tensor,
+    weight_1: torch.Tensor,
+    bias_1: torch.Tensor,
+    weight_2: torch.Tensor,
+    bias_2: torch.Tensor,
+    eps: float,
+    residual: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    h + layer_norm(h, 1), and layer_norm of that, 2.
+    h + layer_norm(h, 1), and layer_norm of that, 2; h with `residual` added.
+    """
+
+def add_bias_and_residual(y: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+    """
+    y + bias + residual, the bias along the channels of y: [B, C, H, W].
     """
 
 def attention(arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor) -> torch.Tensor: ...
@@ -64,10 +81,10 @@ def cat(arg0: collections.abc.Sequence[torch.Tensor], arg1: int) -> torch.Tensor
 def chunk(arg0: torch.Tensor, arg1: int, arg2: int) -> list[torch.Tensor]: ...
 def clamp(arg0: torch.Tensor, arg1: float, arg2: float) -> torch.Tensor: ...
 @typing.overload
-def conv2d(arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor, arg3: int, arg4: int) -> torch.Tensor: ...
+def conv2d(arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor | None, arg3: int, arg4: int) -> torch.Tensor: ...
 @typing.overload
 def conv2d(
-    arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor, arg3: int, arg4: collections.abc.Sequence[int]
+    arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor | None, arg3: int, arg4: collections.abc.Sequence[int]
 ) -> torch.Tensor: ...
 def cos(arg0: torch.Tensor) -> torch.Tensor: ...
 def cpu_level() -> str:
@@ -83,6 +100,11 @@ def emulate_cuda(on: bool) -> None:
     """
 
 def exp(arg0: torch.Tensor) -> torch.Tensor: ...
+def expand_float8(values: torch.Tensor, scale: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """
+    values * scale in the dtype of `like`; values: float8_e4m3fn [out, ...], scale: float32 [out, 1, ...].
+    """
+
 def full(arg0: collections.abc.Sequence[int], arg1: float, arg2: torch.Tensor) -> torch.Tensor: ...
 def fused_group_norm(
     x: torch.Tensor,
@@ -92,10 +114,27 @@ def fused_group_norm(
     bias: torch.Tensor,
     eps: float,
     silu: bool,
-) -> torch.Tensor: ...
+    conv_bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    silu(group_norm(x + shift + conv_bias)).
+    """
+
 def geglu(arg0: torch.Tensor) -> torch.Tensor: ...
 def gelu(arg0: torch.Tensor) -> torch.Tensor: ...
 def group_norm(arg0: torch.Tensor, arg1: int, arg2: torch.Tensor, arg3: torch.Tensor, arg4: float) -> torch.Tensor: ...
+def guided_step(
+    step: catvton._C.DDIMStep,
+    estimate: torch.Tensor,
+    guidance: float,
+    sample: torch.Tensor,
+    noise: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Guidance and DDIM together -> pred_x0, prev_sample, float32 as sample and noise, whatever estimate is in.
+    estimate: [2B, ...], the unconditional half first, where guidance is above 1, else [B, ...].
+    """
+
 def implementations(like: torch.Tensor) -> dict[str, str]:
     """
     Our own operators, and what computes each for tensors of the device and dtype of `like`.
@@ -122,5 +161,20 @@ def sin(arg0: torch.Tensor) -> torch.Tensor: ...
 def sub(arg0: torch.Tensor, arg1: torch.Tensor) -> torch.Tensor: ...
 def to_dtype_of(arg0: torch.Tensor, arg1: torch.Tensor) -> torch.Tensor: ...
 def to_like(arg0: torch.Tensor, arg1: torch.Tensor) -> torch.Tensor: ...
+def unet_input(
+    latents: torch.Tensor,
+    person: torch.Tensor,
+    garment: torch.Tensor,
+    mask: torch.Tensor | None,
+    guided: bool,
+    like: torch.Tensor,
+    channels_last: bool = False,
+) -> torch.Tensor:
+    """
+    [latents | mask | condition] in channels, person and garment joined, in the dtype of `like`.
+    latents: [B, C, joined]; person, garment: [B, C, h, w]; mask: [B, 1, h, w], of a masked model: joined in height,
+    without: in width. guided: the unconditional branch, without the garment, comes first.
+    """
+
 def var_mean(arg0: torch.Tensor, arg1: int) -> tuple[torch.Tensor, torch.Tensor]: ...
 def zeros_like(arg0: torch.Tensor) -> torch.Tensor: ...

@@ -14,33 +14,45 @@ namespace {
 
 using Pair = std::pair<Tensor, Tensor>;
 
-Pair by_aten(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+Pair by_aten(const Tensor& given, const OptionalTensor& residual, const Affine& first, const Affine& second,
+             double eps) {
+  const Tensor h = residual ? add(given, *residual) : given;
   const Tensor sum = add(h, layer_norm(h, first.weight, first.bias, eps));
   return {sum, layer_norm(sum, second.weight, second.bias, eps)};
 }
 
-Pair by_gpu(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+Pair by_gpu(const Tensor& h, const OptionalTensor& residual, const Affine& first, const Affine& second, double eps) {
   Tensor sum = torch::stable::empty_like(h), normalised = torch::stable::empty_like(h);
   auto alike = [&](const Tensor& t) { return contiguous(to(t, h.scalar_type())); };
   const Tensor w1 = alike(first.weight), b1 = alike(first.bias), w2 = alike(second.weight), b2 = alike(second.bias);
   const int64_t columns = h.size(-1);
-  const gpu::AddAndNormArguments arguments{
-      h.data_ptr(),        w1.data_ptr(),  b1.data_ptr(),          w2.data_ptr(),
-      b2.data_ptr(),       sum.data_ptr(), normalised.data_ptr(),  gpu::number_of(h.scalar_type()),
-      h.numel() / columns, columns,        static_cast<float>(eps)};
+  const gpu::AddAndNormArguments arguments{h.data_ptr(),
+                                           residual ? residual->data_ptr() : nullptr,
+                                           w1.data_ptr(),
+                                           b1.data_ptr(),
+                                           w2.data_ptr(),
+                                           b2.data_ptr(),
+                                           sum.data_ptr(),
+                                           normalised.data_ptr(),
+                                           gpu::number_of(h.scalar_type()),
+                                           h.numel() / columns,
+                                           columns,
+                                           static_cast<float>(eps)};
   gpu::run(h, arguments, CATVTON_CUDA_KERNEL(gpu::add_and_norm_cuda),
            [](const gpu::AddAndNormArguments& in) { gpu::add_and_norm(gpu::Emulate{}, in); });
   return {sum, normalised};
 }
 
-// Problems of h, two weights and biases -> both results of each, one after the other.
-template <Pair (*function)(const Tensor&, const Affine&, const Affine&, double)>
-Tensor checked(const std::vector<Tensor>& in) {
+// Problems of h, residual, two weights and biases -> both results of each, with the residual and without it.
+template <Pair (*function)(const Tensor&, const OptionalTensor&, const Affine&, const Affine&, double)>
+Tensor checked_with_residual(const std::vector<Tensor>& in) {
   std::vector<Tensor> results;
-  for (size_t i = 0; i < in.size(); i += 5) {
-    const auto [sum, normalised] = function(in[i], {in[i + 1], in[i + 2]}, {in[i + 3], in[i + 4]}, 1e-5);
-    results.push_back(reshape(sum, {-1}));
-    results.push_back(reshape(normalised, {-1}));
+  for (size_t i = 0; i < in.size(); i += 6) {
+    for (const OptionalTensor& residual : {OptionalTensor{}, OptionalTensor{in[i + 1]}}) {
+      const auto [sum, normalised] = function(in[i], residual, {in[i + 2], in[i + 3]}, {in[i + 4], in[i + 5]}, 1e-5);
+      results.push_back(reshape(sum, {-1}));
+      results.push_back(reshape(normalised, {-1}));
+    }
   }
   return cat(results, 0);
 }
@@ -48,9 +60,9 @@ Tensor checked(const std::vector<Tensor>& in) {
 // Rows that divide into packs, and rows that do not.
 const SelfCheck gpu_check{"add_and_norm",
                           "cuda",
-                          {{5, 320}, {320}, {320}, {320}, {320}, {5, 77}, {77}, {77}, {77}, {77}},
-                          &checked<&by_gpu>,
-                          &checked<&by_aten>};
+                          {{5, 320}, {5, 320}, {320}, {320}, {320}, {320}, {5, 77}, {5, 77}, {77}, {77}, {77}, {77}},
+                          &checked_with_residual<&by_gpu>,
+                          &checked_with_residual<&by_aten>};
 
 #ifdef CATVTON_X86_KERNELS
 
@@ -73,8 +85,19 @@ Pair by_kernel(const Tensor& h, const Affine& first, const Affine& second, doubl
   return {sum, normalised};
 }
 
+Pair without_residual(const Tensor& h, const Affine& first, const Affine& second, double eps) {
+  return by_aten(h, {}, first, second, eps);
+}
+
+// h, two weights and biases -> both results, one after the other.
+template <Pair (*function)(const Tensor&, const Affine&, const Affine&, double)>
+Tensor checked(const std::vector<Tensor>& in) {
+  const auto [sum, normalised] = function(in[0], {in[1], in[2]}, {in[3], in[4]}, 1e-5);
+  return cat({reshape(sum, {-1}), reshape(normalised, {-1})}, 0);
+}
+
 const SelfCheck on_avx2{
-    "add_and_norm", "avx2", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&by_aten>};
+    "add_and_norm", "avx2", {{5, 77}, {77}, {77}, {77}, {77}}, &checked<&by_kernel>, &checked<&without_residual>};
 const SelfCheck on_avx512 = on_avx2.of("avx512");
 
 #endif
@@ -89,18 +112,21 @@ const Registration registration("add_and_norm", [](const Tensor& like) -> std::s
 
 }  // namespace
 
-std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const Affine& first, const Affine& second, double eps) {
-  if (gpu::suits(h) && h.is_contiguous() && h.numel() > 0 && h.size(-1) <= gpu::longest_shared_row &&
-      trusted(gpu_check, h)) {
-    return by_gpu(h, first, second, eps);
+bool adds_residual_and_norms(const Tensor& like) { return gpu::suits(like) && trusted(gpu_check, like); }
+
+std::pair<Tensor, Tensor> add_and_norm(const Tensor& h, const OptionalTensor& residual, const Affine& first,
+                                       const Affine& second, double eps) {
+  if (adds_residual_and_norms(h) && h.is_contiguous() && h.numel() > 0 && h.size(-1) <= gpu::longest_shared_row &&
+      (!residual || (residual->is_contiguous() && residual->scalar_type() == h.scalar_type()))) {
+    return by_gpu(h, residual, first, second, eps);
   }
 #ifdef CATVTON_X86_KERNELS
   if (suits_vectors(h) && h.is_contiguous() && h.numel() > 0 && first.weight.size(0) <= kernels::longest_row &&
       trusted(widest(on_avx2, on_avx512), h)) {
-    return by_kernel(h, first, second, eps);
+    return by_kernel(residual ? add(h, *residual) : h, first, second, eps);
   }
 #endif
-  return by_aten(h, first, second, eps);
+  return by_aten(h, residual, first, second, eps);
 }
 
 }  // namespace catvton::ops

@@ -1,5 +1,5 @@
-// h + norm1(h) and norm2 of that, on a GPU: h is read once. 32 threads share a row, which stays in shared memory as
-// float32; mean and variance are taken one after the other, about the mean.
+// h + norm1(h) and norm2 of that, on a GPU, h itself being a sum or not: it is read once. 32 threads share a row, which
+// stays in shared memory as float32; mean and variance are taken one after the other, about the mean.
 #pragma once
 
 #include <cmath>
@@ -10,6 +10,7 @@ namespace catvton::ops::gpu {
 
 struct AddAndNormArguments {
   const void* h;                                  // [rows, columns], columns <= longest_shared_row
+  const void* residual;                           // added to h first; like h, or null
   const void *weight1, *bias1, *weight2, *bias2;  // [columns]
   void *sum, *normalised;                         // like h
   Number number;
@@ -27,7 +28,7 @@ struct AddAndNorm {
   struct Private {
     float mean = 0;
   };
-  const T *h, *weight1, *bias1, *weight2, *bias2;
+  const T *h, *residual, *weight1, *bias1, *weight2, *bias2;
   T *sum, *normalised;
   int64_t rows, columns;
   float eps;
@@ -82,6 +83,11 @@ struct AddAndNorm {
     for_each(row, [&](int64_t c) {
       float values[width];
       load(h + row.first + c, values);
+      if (residual) {
+        float added[width];
+        load(residual + row.first + c, added);
+        for (int j = 0; j < width; ++j) values[j] += added[j];
+      }
       for (int j = 0; j < width; ++j) own += row.values[c + j] = values[j];
     });
     row.sums[row.lane] = own;
@@ -141,12 +147,13 @@ void add_and_norm(const Run& run, const AddAndNormArguments& in) {
     using T = decltype(number);
     auto typed = [](const void* address) { return static_cast<const T*>(address); };
     auto in_packs = [&](auto width) {
-      run(AddAndNorm<T, decltype(width)::value>{typed(in.h), typed(in.weight1), typed(in.bias1), typed(in.weight2),
-                                                typed(in.bias2), static_cast<T*>(in.sum),
+      run(AddAndNorm<T, decltype(width)::value>{typed(in.h), typed(in.residual), typed(in.weight1), typed(in.bias1),
+                                                typed(in.weight2), typed(in.bias2), static_cast<T*>(in.sum),
                                                 static_cast<T*>(in.normalised), in.rows, in.columns, in.eps},
           rows_of_a_block(in));
     };
-    if (fits_packs<T>(in.columns, in.h, in.weight1, in.bias1, in.weight2, in.bias2, in.sum, in.normalised)) {
+    if (fits_packs<T>(in.columns, in.h, in.residual, in.weight1, in.bias1, in.weight2, in.bias2, in.sum,
+                      in.normalised)) {
       in_packs(Width<widest<T>>{});
     } else {
       in_packs(Width<1>{});

@@ -25,18 +25,23 @@ std::vector<float> numbers(const Tensor& t) {
   return {first, first + exact.numel()};
 }
 
-Tensor by_aten(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
-               double eps, bool silu) {
-  const Tensor shifted = shift ? add(x, reshape(*shift, {x.size(0), x.size(1), 1, 1})) : x;
+Tensor by_aten(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
+               bool silu) {
+  const auto& [x, shift, conv_bias] = input;
+  const Tensor biased = conv_bias ? add(x, reshape(*conv_bias, {1, x.size(1), 1, 1})) : x;
+  const Tensor shifted = shift ? add(biased, reshape(*shift, {x.size(0), x.size(1), 1, 1})) : biased;
   const Tensor normalised = group_norm(shifted, groups, weight, bias, eps);
   return silu ? ops::silu(normalised) : normalised;
 }
 
-Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
-              double eps, bool silu) {
-  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
+Tensor by_gpu(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
+              bool silu) {
+  const Tensor& x = input.x;
+  const OptionalTensor &shift = input.shift, &conv_bias = input.conv_bias;
+  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.numel() / (batch * channels);
   auto alike = [&](const Tensor& t) { return contiguous(to(t, x.scalar_type())); };
   const Tensor w = alike(weight), b = alike(bias), s = shift ? alike(*shift) : w;
+  const Tensor before = conv_bias ? alike(*conv_bias) : w;
   Tensor y = torch::stable::empty_like(x);
   const bool channels_last = !x.is_contiguous();
   const Tensor workspace = torch::stable::empty({gpu::group_norm_workspace(batch, channels, pixels, channels_last)},
@@ -44,6 +49,7 @@ Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, cons
   const gpu::GroupNormArguments arguments{x.data_ptr(),
                                           y.data_ptr(),
                                           shift ? s.data_ptr() : nullptr,
+                                          conv_bias ? before.data_ptr() : nullptr,
                                           w.data_ptr(),
                                           b.data_ptr(),
                                           static_cast<float*>(workspace.data_ptr()),
@@ -60,23 +66,24 @@ Tensor by_gpu(const Tensor& x, const OptionalTensor& shift, int64_t groups, cons
   return y;
 }
 
-// Problems of x as [B, H, W, C], shift, weight and bias, each in both memory formats. Between them, rows of channels and of pixels that divide into packs
-// and such that do not.
-template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
+// Problems of x as [B, H, W, C], shift, weight, bias and the convolution's bias, each in both memory formats.
+template <Tensor (*function)(const GroupNormInput&, int64_t, const Tensor&, const Tensor&, double, bool)>
 Tensor in_both_formats(const std::vector<Tensor>& in) {
   std::vector<Tensor> results;
-  for (size_t i = 0; i < in.size(); i += 4) {
+  for (size_t i = 0; i < in.size(); i += 5) {
     const Tensor channels_last = permute(in[i], Ints{0, 3, 1, 2});
+    const OptionalTensor shift = in[i + 1];
     for (const Tensor& x : {channels_last, contiguous(channels_last)}) {
-      results.push_back(reshape(function(x, in[i + 1], 4, in[i + 2], in[i + 3], 1e-5, true), {-1}));
+      results.push_back(reshape(function({x, shift, in[i + 4]}, 4, in[i + 2], in[i + 3], 1e-5, true), {-1}));
     }
   }
   return cat(results, 0);
 }
 
+// Between them, rows of channels and of pixels that divide into packs and such that do not.
 const SelfCheck gpu_check{"fused_group_norm",
                           "cuda",
-                          {{2, 15, 11, 48}, {2, 48}, {48}, {48}, {2, 8, 16, 44}, {2, 44}, {44}, {44}},
+                          {{2, 15, 11, 48}, {2, 48}, {48}, {48}, {48}, {2, 8, 16, 44}, {2, 44}, {44}, {44}, {44}},
                           &in_both_formats<&by_gpu>,
                           &in_both_formats<&by_aten>};
 
@@ -161,6 +168,11 @@ Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, c
   return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
 }
 
+Tensor plain(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
+             double eps, bool silu) {
+  return by_aten({x, shift}, groups, weight, bias, eps, silu);
+}
+
 // x as [B, H, W, C], shift, weight, bias
 template <Tensor (*function)(const Tensor&, const OptionalTensor&, int64_t, const Tensor&, const Tensor&, double, bool)>
 Tensor checked(const std::vector<Tensor>& in) {
@@ -168,7 +180,7 @@ Tensor checked(const std::vector<Tensor>& in) {
 }
 
 const SelfCheck on_avx2{
-    "fused_group_norm", "avx2", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&by_aten>};
+    "fused_group_norm", "avx2", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&plain>};
 const SelfCheck on_avx512 = on_avx2.of("avx512");
 
 #endif
@@ -183,18 +195,21 @@ const Registration registration("fused_group_norm", [](const Tensor& like) -> st
 
 }  // namespace
 
+bool group_norm_adds_bias(const Tensor& like) { return gpu::suits(like) && trusted(gpu_check, like); }
+
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu) {
-  const auto& [x, shift] = input;
-  if (gpu::suits(x) && x.numel() > 0 && (x.is_contiguous() || is_channels_last(x)) && trusted(gpu_check, x)) {
-    return by_gpu(x, shift, groups, weight, bias, eps, silu);
+  const Tensor& x = input.x;
+  if (group_norm_adds_bias(x) && x.numel() > 0 && (x.is_contiguous() || is_channels_last(x))) {
+    return by_gpu(input, groups, weight, bias, eps, silu);
   }
 #ifdef CATVTON_X86_KERNELS
-  if (suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && trusted(widest(on_avx2, on_avx512), x)) {
-    return by_kernel(x, shift, groups, weight, bias, eps, silu);
+  if (suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && !input.conv_bias &&
+      trusted(widest(on_avx2, on_avx512), x)) {
+    return by_kernel(x, input.shift, groups, weight, bias, eps, silu);
   }
 #endif
-  return by_aten(x, shift, groups, weight, bias, eps, silu);
+  return by_aten(input, groups, weight, bias, eps, silu);
 }
 
 }  // namespace catvton::ops

@@ -6,12 +6,17 @@
 namespace catvton::ops {
 
 struct GroupNormInput {
-  const Tensor& x;              // [B, C, H, W]
-  const OptionalTensor& shift;  // [B, C], added to x before the norm: a resnet block's time embedding
+  const Tensor& x;                // [B, C, H, W]; without the other two any [B, C, ...]
+  const OptionalTensor& shift;    // [B, C], added to x before the norm: a resnet block's time embedding
+  OptionalTensor conv_bias = {};  // [C], added likewise: of the convolution that made x, where it was left out
 };
 
-// silu(group_norm(x + shift)), or without the silu. weight, bias: [C]. Statistics in float32 or better.
+// silu(group_norm(x + shift + conv_bias)), or without the silu. weight, bias: [C]. Statistics in float32 or better.
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu);
+
+// Whether a kernel of ours adds conv_bias at no cost for maps of the dtype and on the device of `like`: then it is best
+// left to it, where torch would add it in a pass of its own.
+bool group_norm_adds_bias(const Tensor& like);
 
 }  // namespace catvton::ops

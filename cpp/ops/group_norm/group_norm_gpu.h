@@ -1,4 +1,4 @@
-// GroupNorm on a GPU, with a shift per channel before it and SiLU behind it, for maps in either memory format. Torch-free.
+// GroupNorm on a GPU, with shifts per channel before it and SiLU behind it, for maps in either memory format. Torch-free.
 //
 //   sums    of every channel over chunks of its pixels: of d = x - origin and of d^2, the origin being the channel's first
 //           pixel, so that a mean far from 0 costs no digits
@@ -19,6 +19,7 @@ struct GroupNormArguments {
   const void* x;              // [B, C, H, W], or in memory [B, H, W, C]
   void* y;                    // alike
   const void* shift;          // [B, C] or null
+  const void* conv_bias;      // [C] or null: of the convolution that made x, and not in it yet
   const void *weight, *bias;  // [C]
   float* workspace;           // group_norm_workspace() of them
   Number number;              // of all of these
@@ -148,7 +149,7 @@ struct PlaneSums {
 template <class T>
 struct FinishGroup {
   static constexpr const char* name = "group_norm: finish";
-  const T *x, *shift, *weight, *bias;
+  const T *x, *shift, *conv_bias, *weight, *bias;
   PartialSums partial;
   Factors factors;
   int64_t groups;
@@ -169,7 +170,7 @@ struct FinishGroup {
   }
 
   CATVTON_HOST_DEVICE float shift_of(int64_t b, int64_t c) const {
-    return shift ? to_float(shift[b * partial.channels + c]) : 0.0f;
+    return (shift ? to_float(shift[b * partial.channels + c]) : 0.0f) + (conv_bias ? to_float(conv_bias[c]) : 0.0f);
   }
 
   // A channel's shifted origin, as seen from that of the group's first channel: differences of what may be large.
@@ -284,8 +285,9 @@ void group_norm_of(const Run& run, const GroupNormArguments& in, Width<width>, c
     run(PlaneSums<T, width>{x, partial},
         Geometry{parts, threads_for(longest / width), PlaneSums<T, width>::shared_floats});
   }
-  run(FinishGroup<T>{x, static_cast<const T*>(in.shift), static_cast<const T*>(in.weight),
-                     static_cast<const T*>(in.bias), partial, factors, in.groups, in.eps, in.channels_last},
+  run(FinishGroup<T>{x, static_cast<const T*>(in.shift), static_cast<const T*>(in.conv_bias),
+                     static_cast<const T*>(in.weight), static_cast<const T*>(in.bias), partial, factors, in.groups,
+                     in.eps, in.channels_last},
       Geometry{in.batch * in.groups, threads_of_a_block, FinishGroup<T>::shared_floats});
   run(ScaleAndShift<T, width>{x, y, factors, in.batch, in.channels, in.pixels, in.silu, in.channels_last},
       one_thread_each(in.batch * in.channels * in.pixels / width));
