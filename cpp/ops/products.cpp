@@ -1,29 +1,15 @@
 #include "ops/products.h"
 
-#include <exception>
-
 #include "ops/registry.h"
+#include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::ops::products {
 namespace {
 
-// mkldnn::_is_mkldnn_bf16_supported() -> bool, and its twin for float16. False, too, where torch has no oneDNN.
-bool lacks_instructions(const char* asked) {
-  try {
-    return !torch_stable::call<bool>(asked, "");
-  } catch (const std::exception&) {
-    return false;
-  }
-}
-
 bool in_float32(const Tensor& like) {
-  static const bool bfloat16 = lacks_instructions("mkldnn::_is_mkldnn_bf16_supported");
-  static const bool float16 = lacks_instructions("mkldnn::_is_mkldnn_fp16_supported");
-  if (!like.is_cpu() || torch_stable::grad_enabled()) return false;
-  const ScalarType dtype = like.scalar_type();
-  return (dtype == ScalarType::BFloat16 && bfloat16) || (dtype == ScalarType::Half && float16);
+  return like.is_cpu() && !torch_stable::grad_enabled() && onednn::lacks_instructions(like.scalar_type());
 }
 
 template <class Product>
