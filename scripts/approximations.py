@@ -6,7 +6,7 @@
 Every case is tried with every row of options in turn, so what else the machine does meets all of them alike; seconds
 are the process' CPU time. Scores are `catvton evaluate`'s, unpaired and pasted back. --full adds how far the final
 latents are from those of an exact run with the same noise, for a model of the published size (made-up weights,
-`make demo-full` writes them).
+`make demo-full` writes them). Last comes what they leave of the published UNet's work, counted and not timed.
 
 It goes on where it was stopped. Writes cases.jsonl, latents.jsonl and table.md.
 """
@@ -26,6 +26,7 @@ import torch
 from tqdm import tqdm
 
 from catvton import TryOn
+from catvton._native import C
 from catvton.evaluate.cases import cases_of
 from catvton.evaluate.measure import measure
 from catvton.evaluate.run import model_key
@@ -64,6 +65,7 @@ LATENT_ROWS = {
         "cache_interval 3": {"cache_interval": 3},
         "token_downsampling 2": {"token_downsampling": 2},
         "token_downsampling 4": {"token_downsampling": 4},
+        "cache_interval 2, token_downsampling 2": {"cache_interval": 2, "token_downsampling": 2},
     }.items()
 }
 
@@ -87,6 +89,65 @@ class Kept:
         return self.found[name]
 
 
+def operations(height: int, width: int, sampling: Sampling) -> float:
+    """TFLOP of the published UNet in all steps: products and convolutions as the engine calls them on torch's `meta`
+    device, and attention, of which nothing is called there, by its formula."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config, like = C.UNetConfig(), torch.empty(0, device="meta")
+    counter, seen = FlopCounterMode(display=False), []
+
+    def noise(shape: list[int]) -> torch.Tensor:
+        seen.append(counter.get_total_flops())
+        return torch.zeros(shape, device="meta")
+
+    def picture(channels: int) -> torch.Tensor:
+        return torch.zeros(1, channels, height, width, device="meta")
+
+    with torch.no_grad(), counter:
+        C.tryon(
+            C.UNet.blank(config, like),
+            C.VAE.blank(C.VAEConfig(), like),
+            *(picture(3), picture(3), picture(1), C.DDIMConfig()),
+            noise=noise,
+            on_step=lambda step, total, latents: seen.append(counter.get_total_flops()),
+            **sampling.options(),
+        )
+    steps = range(sampling.steps)
+    start, stop = sampling.guidance_interval
+    branches = [2 if start <= i / sampling.steps < stop else 1 for i in steps]
+    attention = sum(
+        branches[i] * _attention(config, height // 4, width // 8, sampling, i % sampling.cache_interval > 0)
+        for i in steps
+    )
+    # The third noise is that of the first latents; the last entry that of the last step, or its end.
+    return (seen[-1] - seen[2] + attention) / 1e12
+
+
+def _attention(config: C.UNetConfig, height: int, width: int, sampling: Sampling, reuses: bool) -> float:
+    """Of one branch in one step, over joined maps [height, width]: two products of N x n x channels, 2 FLOP each."""
+    total = 0.0
+    for level, channels in enumerate(config.block_out_channels[: 1 if reuses else None]):
+        count = config.layers_per_block[level] * config.down_block_attention[level]
+        count += (config.layers_per_block[level] + 1) * list(reversed(config.up_block_attention))[level]
+        count += config.mid_block_attention if level + 1 == len(config.block_out_channels) else 0
+        tokens = (height >> level) * (width >> level)
+        total += count * 4.0 * tokens * tokens * channels / (sampling.token_downsampling**2 if level == 0 else 1)
+    return total
+
+
+def work() -> str:
+    """What the approximations leave of the published size's work, computed and not measured."""
+    sizes = ((1024, 768), (512, 384))
+    lines = ["| | " + " | ".join(f"TFLOP a step, {h}x{w}" for h, w in sizes) + " |", "|---" * 3 + "|"]
+    exact = [operations(*size, LATENT_ROWS["exact"]) for size in sizes]
+    for row, sampling in LATENT_ROWS.items():
+        found = [operations(*size, sampling) for size in sizes]
+        cells = [f"{f / LATENT_STEPS:.1f} ({f / e:.0%})" for f, e in zip(found, exact, strict=True)]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
@@ -104,6 +165,7 @@ def main() -> None:
         blocks.append(scores(args.model, args.count, Kept(args.out / "cases.jsonl")))
     if args.full:
         blocks.append(errors(args.full, Kept(args.out / "latents.jsonl")))
+    blocks.append(work())
     (args.out / "table.md").write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
     print("\n\n".join(blocks))
 
