@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "ops/group_norm/group_norm.h"
+#include "ops/products.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 
@@ -29,7 +30,7 @@ Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
       bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
 
 Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const {
-  if (!onednn::is_packed(weight)) return plus(ops::linear(x, weight, bias), residual);
+  if (!onednn::is_packed(weight)) return plus(ops::products::linear(x, weight, bias), residual);
   return onednn::linear(ops::contiguous(x), weight, bias, residual);
 }
 
@@ -41,7 +42,9 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
       padding(padding) {}
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
-  if (!onednn::is_packed(weight)) return plus(ops::conv2d(x, weight, bias, stride, padding), residual);
+  if (!onednn::is_packed(weight)) {
+    return plus(ops::products::conv2d(x, weight, bias, stride, {padding, padding}), residual);
+  }
   if (kernel > 1 || stride > 1) return onednn::conv2d(x, weight, bias, stride, padding, residual);
   // A 1x1 convolution is a linear layer over pixels.
   const OptionalTensor added = residual ? OptionalTensor{pixels_as_tokens(*residual)} : std::nullopt;
