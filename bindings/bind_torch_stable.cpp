@@ -8,6 +8,7 @@
 #include "ops/geglu/geglu.h"
 #include "ops/gpu/choice.h"
 #include "ops/group_norm/group_norm.h"
+#include "ops/products.h"
 #include "ops/registry.h"
 #include "tensor_caster.h"
 #include "torch_stable/ops.h"
@@ -41,11 +42,10 @@ void bind_torch_stable(py::module_& m) {
   ops.def("permute", &ops::permute);
   ops.def("pad_zeros", &ops::pad_zeros);
   ops.def("resize_nearest", &ops::resize_nearest);
-  ops.def("linear", &ops::linear, py::arg("x"), py::arg("weight"), py::arg("bias") = py::none());
-  ops.def("conv2d",
-          py::overload_cast<const Tensor&, const Tensor&, const OptionalTensor&, int64_t, int64_t>(&ops::conv2d));
-  ops.def("conv2d",
-          py::overload_cast<const Tensor&, const Tensor&, const OptionalTensor&, int64_t, const Ints&>(&ops::conv2d));
+  ops.def("linear", &ops::products::linear, py::arg("x"), py::arg("weight"), py::arg("bias") = py::none());
+  ops.def("conv2d", [](const Tensor& x, const Tensor& weight, const OptionalTensor& bias, int64_t stride,
+                       int64_t padding) { return ops::products::conv2d(x, weight, bias, stride, {padding, padding}); });
+  ops.def("conv2d", &ops::products::conv2d);
   ops.def("batch_norm", &ops::batch_norm);
   ops.def("var_mean", &ops::var_mean);
   ops.def("group_norm", &ops::group_norm);

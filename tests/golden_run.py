@@ -46,7 +46,7 @@ def keys_in_order(trace, prefix):
 
 
 def run_again(golden: Path, name: str, device: str | torch.device = "cpu") -> tuple[dict, dict, torch.Tensor, Any]:
-    """(trace, taps, result, manifest) of one golden run, with the noise of the trace; on the CPU, whatever the device."""
+    """(trace, taps, result, manifest) of one golden run, with the trace's noise; on the CPU, whatever the device."""
     folder = golden / name
     manifest, trace = json.loads((folder / "manifest.json").read_text()), load_file(folder / "trace.safetensors")
     unet, vae = load_models(golden / "models" / manifest["model"], device)

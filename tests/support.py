@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from catvton._native import C
+
+HAS_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+# Without the instructions torch takes oneDNN's reference, a hundred times slower, which keeps copies in float32.
+needs_bfloat16 = pytest.mark.skipif(not HAS_BFLOAT16, reason="torch has no fast bfloat16 on this processor")
 
 
 @contextmanager

@@ -190,17 +190,18 @@ def examine() -> dict[str, Any]:
 
 
 def check_operators(ops: Any, checks: list[Check] = CHECKS) -> list[dict[str, Any]]:
-    """A row for each operator: its name, what computes it on each device, and results by "device dtype": ok, failed, or
+    """A row for each operator: its name, and by "device dtype" what computes it and the result: ok, failed, or
     unsupported (torch itself cannot do it there). `ops` is `C.ops`, or something with the same functions."""
     import torch
 
     rows: dict[str, dict[str, Any]] = {}
     for device in devices():
         with torch.inference_mode():  # where gradients are recorded, ATen's operators run
-            own = _native.C.ops.implementations(torch.empty(0, device=device))
-        for name in {check.operator: None for check in checks} | dict.fromkeys(own):
+            like = {dtype: torch.empty(0, device=device, dtype=getattr(torch, dtype)) for dtype in DTYPES}
+            own = {dtype: _native.C.ops.implementations(like[dtype]) for dtype in DTYPES}
+        for name in {check.operator: None for check in checks} | dict.fromkeys(own[DTYPES[0]]):
             row = rows.setdefault(name, {"operator": name, "implementations": {}, "results": {}, "problems": []})
-            row["implementations"][device] = own.get(name, "ATen")
+            row["implementations"] |= {f"{device} {dtype}": own[dtype].get(name, "ATen") for dtype in DTYPES}
         for check in checks:
             for dtype in DTYPES:
                 row, column = rows[check.operator], f"{device} {dtype}"

@@ -4,6 +4,7 @@
 
 #include "ops/bias_and_residual/bias_and_residual.h"
 #include "ops/group_norm/group_norm.h"
+#include "ops/products.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 
@@ -30,7 +31,7 @@ Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
       bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
 
 Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const {
-  if (!onednn::is_packed(weight)) return plus(ops::linear(x, weight, bias), residual);
+  if (!onednn::is_packed(weight)) return plus(ops::products::linear(x, weight, bias), residual);
   return onednn::linear(ops::contiguous(x), weight, bias, residual);
 }
 
@@ -44,7 +45,7 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
   if (!onednn::is_packed(weight)) {
     if (residual && ops::adds_bias_and_residual(x)) return ops::add_bias_and_residual(without_bias(x), bias, *residual);
-    return plus(ops::conv2d(x, weight, bias, stride, padding), residual);
+    return plus(ops::products::conv2d(x, weight, bias, stride, {padding, padding}), residual);
   }
   if (kernel > 1 || stride > 1) return onednn::conv2d(x, weight, bias, stride, padding, residual);
   // A 1x1 convolution is a linear layer over pixels.
@@ -56,7 +57,9 @@ bool Conv2d::leaves_bias_to_norm(const Tensor& x) const {
   return !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
 }
 
-Tensor Conv2d::without_bias(const Tensor& x) const { return ops::conv2d(x, weight, {}, stride, padding); }
+Tensor Conv2d::without_bias(const Tensor& x) const {
+  return ops::products::conv2d(x, weight, {}, stride, {padding, padding});
+}
 
 GroupNorm::GroupNorm(const weights::Scope& w, int64_t channels, int64_t groups, double eps)
     : weight(w.take("weight", {channels})), bias(w.take("bias", {channels})), groups(groups), eps(eps) {

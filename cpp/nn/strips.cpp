@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/poll.h"
+#include "ops/products.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -86,7 +87,7 @@ Tensor conv_rows(const Conv2d& conv, int64_t height, int64_t first, int64_t last
   Tensor x = input(first - 1 + above, last + 1 - below);
   if (onednn::is_packed(conv.weight)) return ops::narrow(conv(x), rows_dim, !above, last - first);
   if (above || below) x = ops::pad_zeros(x, {0, 0, above, below});
-  return ops::conv2d(x, conv.weight, conv.bias, 1, Ints{0, 1});
+  return ops::products::conv2d(x, conv.weight, conv.bias, 1, {0, 1});
 }
 
 Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t width) {

@@ -4,6 +4,7 @@
 #include <torch/csrc/stable/stableivalue_conversions.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -36,10 +37,11 @@ struct IsBoxable<std::vector<T>> : IsBoxable<T> {};
 // The stack after a call: its results from the front. For operators with several results, all of them tensors (torch
 // mixes up results of different types, up to 2.14).
 template <class... Args>
-std::array<StableIValue, sizeof...(Args)> call_for_stack(const char* name, const char* overload, const Args&... args) {
+auto call_for_stack(const char* name, const char* overload, const Args&... args) {
   static_assert((IsBoxable<Args>::value && ...),
                 "pass int64_t, double, bool, std::string, Tensor, ScalarType, Device, or lists/optionals of them");
-  std::array<StableIValue, sizeof...(Args)> stack{torch::stable::detail::from(args)...};
+  // One place at least, for the result.
+  std::array<StableIValue, std::max<size_t>(sizeof...(Args), 1)> stack{torch::stable::detail::from(args)...};
   STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher(name, overload, stack.data(), TORCH_ABI_VERSION));
   return stack;
 }

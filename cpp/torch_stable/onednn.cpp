@@ -11,6 +11,13 @@ namespace {
 
 using torch_stable::call;
 
+// Other processors are unmeasured.
+#if defined(__x86_64__) || defined(_M_X64)
+constexpr bool kX86 = true;
+#else
+constexpr bool kX86 = false;
+#endif
+
 const Ints no_scalars;                     // Scalar?[]: an empty list of anything
 const std::optional<double> no_scalar;     // Scalar?
 const std::optional<std::string> no_text;  // str?
@@ -39,7 +46,7 @@ bool agree(const Tensor& got, const Tensor& want, double rounding) {
 }
 
 bool computes_rightly(ScalarType dtype) {
-#if defined(__x86_64__) || defined(_M_X64)
+  if (!kX86 || lacks_instructions(dtype)) return false;
   const double rounding = dtype == ScalarType::Float ? 1e-6 : 0x1p-8;  // half a bfloat16's last place
   auto given = [&](const Ints& shape, int64_t seed) { return ops::to(numbers(shape, seed), dtype); };
   auto exact = [](const Tensor& t) { return ops::to(t, ScalarType::Float); };
@@ -58,13 +65,24 @@ bool computes_rightly(ScalarType dtype) {
   } catch (const std::exception&) {  // no such operator, or not in this dtype on this processor
     return false;
   }
-#else
-  (void)dtype;  // elsewhere unmeasured
-  return false;
-#endif
 }
 
 }  // namespace
+
+// mkldnn::_is_mkldnn_bf16_supported() -> bool, and its twin for float16. Asked first: torch prints a stack trace of what
+// it refuses.
+bool lacks_instructions(ScalarType dtype) {
+  auto lacking = [](const char* question) {
+    try {
+      return kX86 && !call<bool>(question, "");
+    } catch (const std::exception&) {  // torch without oneDNN
+      return false;
+    }
+  };
+  static const bool bfloat16 = lacking("mkldnn::_is_mkldnn_bf16_supported");
+  static const bool float16 = lacking("mkldnn::_is_mkldnn_fp16_supported");
+  return (dtype == ScalarType::BFloat16 && bfloat16) || (dtype == ScalarType::Half && float16);
+}
 
 bool works(ScalarType dtype) {
   static const bool in_float = computes_rightly(ScalarType::Float);

@@ -9,6 +9,9 @@
 
 namespace catvton::onednn {
 
+// Whether the processor has no instructions for products in this half type, so that oneDNN takes reference kernels.
+bool lacks_instructions(ScalarType dtype);
+
 // Whether these functions compute rightly in this dtype in this process: asked of small problems once. False where torch
 // has no oneDNN or the processor lacks what the dtype needs.
 bool works(ScalarType dtype);

@@ -68,7 +68,7 @@ def _unet(rounds, config, picture, device, dtype, size, compiled) -> Iterator[Ro
     _close(ours(sample, step), support.run_unet(theirs, sample, step))
     with torch.device("meta"):
         blank = support.diffusers_unet(**config)
-        work = _operations(lambda: support.run_unet(blank, torch.empty(sample.shape), torch.empty(1)))
+        work = operations(lambda: support.run_unet(blank, torch.empty(sample.shape), torch.empty(1)))
     yield rounds.compare(
         f"UNet step, {size} ({_millions(theirs)} M) for {picture[1]}x{picture[0]}",
         "diffusers",
@@ -98,7 +98,7 @@ def _vae(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
     _close(ours.decode(latents), theirs.decode(latents).sample)
     with torch.device("meta"):
         blank = support.diffusers_vae(**config)
-        work = _operations(lambda: blank.decode(torch.empty(latents.shape)))
+        work = operations(lambda: blank.decode(torch.empty(latents.shape)))
     yield rounds.compare(
         f"VAE decode, {size} ({_millions(theirs)} M) of {picture[1]}x{picture[0]}",
         "diffusers",
@@ -134,7 +134,7 @@ def _millions(model: torch.nn.Module) -> int:
     return round(sum(p.numel() for name, p in model.named_parameters() if ".attn2." not in name) / 1e6)
 
 
-def _operations(call: Callable[[], object]) -> float:
+def operations(call: Callable[[], object]) -> float:
     """Floating point operations of a call. On the meta device: torch's counter overlooks the CPU's attention."""
     with FlopCounterMode(display=False) as counter:
         call()

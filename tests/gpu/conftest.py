@@ -1,5 +1,5 @@
-"""What only a GPU can show; `make test-gpu` runs this folder. CATVTON_TEST_DEVICE=cpu runs what a CPU can of it, so that the
-tests themselves are known to work."""
+"""What only a GPU can show; `make test-gpu` runs this folder. CATVTON_TEST_DEVICE=cpu runs what a CPU can of it, so
+that the tests themselves are known to work."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""On the device as on a CPU: every operator, the networks in three dtypes, whole runs of the reference implementation."""
+"""On the device as on a CPU: every operator, the networks in three dtypes, whole runs of the reference."""
 
 import numpy as np
 import pytest

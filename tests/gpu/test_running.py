@@ -46,7 +46,7 @@ def test_a_step_never_waits_for_the_device(cuda):
 @pytest.mark.parametrize("size", [(512, 384), (1024, 768)], ids=str)
 @pytest.mark.parametrize("mode", modes.MODES)
 def test_the_plan_is_what_the_allocator_sees(cuda, mode, size):
-    """The published size in float16, weights that nobody filled: within 5 % and what convolutions take for themselves."""
+    """The published size in float16, weights unfilled: within 5 % and what convolutions take for themselves."""
     planned = memory.plan(C.UNetConfig(), C.VAEConfig(), *size, "float16", mode=mode)
     offload = mode != "normal"
     like = torch.empty((), dtype=torch.float16, device="cpu" if offload else cuda)

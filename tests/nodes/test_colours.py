@@ -15,7 +15,8 @@ def test_a_preview_looks_like_the_picture(module):
     pixels = torch.from_numpy(np.asarray(picture, np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
     with torch.inference_mode():
         latents = vae.encode(pixels)[0] * vae.config.scaling_factor
-        shown = torch.nn.functional.linear(latents[0].permute(1, 2, 0), factors, bias).clamp(-1, 1)  # as ComfyUI does it
+        # as ComfyUI does it
+        shown = torch.nn.functional.linear(latents[0].permute(1, 2, 0), factors, bias).clamp(-1, 1)
     small = torch.nn.functional.avg_pool2d(pixels, 8)[0].permute(1, 2, 0)
     assert (shown - small).abs().mean() < 0.12  # of 2
     assert np.corrcoef(shown.flatten(), small.flatten())[0, 1] > 0.95

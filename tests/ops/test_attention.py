@@ -19,19 +19,26 @@ ops = C.ops
 BEST = ops.cpu_level()
 LEVELS = ("aten", "avx2", "avx512", "avx512_bf16")
 HERE = LEVELS[: LEVELS.index(BEST) + 1]
-KERNELS = [("avx2", torch.float32), ("avx512", torch.float32), ("avx512_bf16", torch.bfloat16)]
+# The last two: half types that the level has no kernel for go through float32's.
+KERNELS = [
+    ("avx2", torch.float32, "avx2"),
+    ("avx512", torch.float32, "avx512"),
+    ("avx512_bf16", torch.bfloat16, "avx512_bf16"),
+    ("avx2", torch.bfloat16, "avx2 in float32"),
+    ("avx512", torch.float16, "avx512 in float32"),
+]
 
 pytestmark = pytest.mark.skipif(BEST == "aten", reason="this CPU or CATVTON_CPU allows none of the kernels")
 
 
-@pytest.fixture(params=KERNELS, ids=lambda kernel: kernel[0])
+@pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel[0]}-{kernel[1]}")
 def dtype(request):
     """The dtype of a kernel, while that kernel is chosen."""
-    level, dtype = request.param
+    level, dtype, implementation = request.param
     if level not in HERE:
         pytest.skip(f"this CPU has {BEST} at most")
     ops.set_cpu_level(level)
-    assert ops.implementations(torch.empty(0, dtype=dtype))["attention"] == level
+    assert ops.implementations(torch.empty(0, dtype=dtype))["attention"] == implementation
     yield dtype
     ops.set_cpu_level("auto")
 
@@ -152,10 +159,14 @@ def test_other_sizes_are_atens(dtype, shape):
         assert torch.equal(ops.attention(q, k, v), F.scaled_dot_product_attention(q, k, v))
 
 
-def test_float16_is_atens():
+def test_float16_without_kernels_is_atens():
     q, k, v = torch.randn(3, 1, 2, 17, 40).half()
-    with torch.inference_mode():
-        assert torch.equal(ops.attention(q, k, v), F.scaled_dot_product_attention(q, k, v))
+    ops.set_cpu_level("aten")
+    try:
+        with torch.inference_mode():
+            assert torch.equal(ops.attention(q, k, v), F.scaled_dot_product_attention(q, k, v))
+    finally:
+        ops.set_cpu_level("auto")
 
 
 def test_levels_that_do_not_exist_are_refused():

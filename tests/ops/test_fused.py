@@ -1,6 +1,6 @@
 """The fused operators, by the CPU's kernels and by the GPU's as the emulator runs them, against their formula in
-float64: at most twice as far from it as torch's own functions in the same dtype, whatever the shape; bit for bit torch's
-where no kernel of ours applies."""
+float64: at most twice as far from it as torch's own functions in the same dtype, whatever the shape; bit for bit
+torch's where no kernel of ours applies."""
 
 from contextlib import contextmanager
 

@@ -55,6 +55,14 @@ Tensor compute(const std::vector<Tensor>& qkv) {
   return transpose(out, 1, 2);  // [B, heads, N, D]: the layer's transposing back then copies nothing
 }
 
+// For half types that have no kernel of their own on this CPU: the copies are nothing beside N x N scores.
+template <const attention_cpu::Kernel& kernel>
+Tensor compute_in_float32(const std::vector<Tensor>& qkv) {
+  std::vector<Tensor> wide;
+  for (const Tensor& t : qkv) wide.push_back(to(t, ScalarType::Float));
+  return to(compute<kernel>(wide), qkv[0].scalar_type());
+}
+
 // Ragged in queries (2 x 77) and keys (150): every path of a kernel.
 SelfCheck self_check(const char* implementation, Operator ours) {
   return {"attention", implementation, {{2, 3, 77, 40}, {2, 3, 150, 40}, {2, 3, 150, 40}}, ours, &reference};
@@ -66,12 +74,22 @@ const SelfCheck* own(const Tensor& like) {
   using namespace attention_cpu;
   static const SelfCheck avx2 = self_check("avx2", &compute<avx2_float32>);
   static const SelfCheck avx512 = self_check("avx512", &compute<avx512_float32>);
+  static const SelfCheck avx2_wide = self_check("avx2 in float32", &compute_in_float32<avx2_float32>);
+  static const SelfCheck avx512_wide = self_check("avx512 in float32", &compute_in_float32<avx512_float32>);
   static const SelfCheck avx512_bf16 = self_check("avx512_bf16", &compute<avx512_bfloat16>);
   if (!like.is_cpu()) return nullptr;
   const CpuLevel level = cpu_level();
-  if (like.scalar_type() == ScalarType::BFloat16) return level >= CpuLevel::avx512_bf16 ? &avx512_bf16 : nullptr;
-  if (like.scalar_type() != ScalarType::Float) return nullptr;
-  return level >= CpuLevel::avx512 ? &avx512 : level >= CpuLevel::avx2 ? &avx2 : nullptr;
+  switch (like.scalar_type()) {
+    case ScalarType::BFloat16:
+      if (level >= CpuLevel::avx512_bf16) return &avx512_bf16;
+      [[fallthrough]];
+    case ScalarType::Half:
+      return level >= CpuLevel::avx512 ? &avx512_wide : level >= CpuLevel::avx2 ? &avx2_wide : nullptr;
+    case ScalarType::Float:
+      return level >= CpuLevel::avx512 ? &avx512 : level >= CpuLevel::avx2 ? &avx2 : nullptr;
+    default:
+      return nullptr;
+  }
 #else
   (void)like;
   return nullptr;
