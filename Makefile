@@ -48,7 +48,8 @@ build: $(BUILT)  ## compile, and install the wheel into .venv
 .PHONY: test
 test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch that built it, and the binary on the oldest torch
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0
-	-$(PYTHON) scripts/comfyui_environment.py  # where it cannot be made, the tests that need it skip
+	-scripts/system_packages.sh chromium  # where these two cannot be made, the tests that need them skip
+	-$(PYTHON) scripts/comfyui_environment.py
 	$(PYTHON) -m pytest
 
 SANITIZED := build/native

@@ -184,13 +184,16 @@ void bind_models(py::module_& m) {
       py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
   py::class_<models::StreamedUNet, std::shared_ptr<models::StreamedUNet>>(m, "StreamedUNet")
       .def(py::init([](const UNetConfig& config, const Tensor& like,
-                       std::function<weights::Tensors(const std::string&)> fetch) {
+                       std::function<weights::Tensors(const std::string&, const std::string&)> fetch) {
              config.check();
              return models::StreamedUNet{config, like.scalar_type(), std::move(fetch)};
            }),
            py::arg("config"), py::arg("like"), py::arg("fetch"),
-           "A UNet that asks fetch(part) for the weights of each part when its turn comes. like: of the work's dtype.")
-      .def_static("parts", &models::streamed_parts, py::arg("config"), "All parts, in the order of their use.")
+           "A UNet that asks fetch(part, following) for the weights of each part when its turn comes; `following` is "
+           "the\n"
+           "part after it. like: of the work's dtype.")
+      .def_static("parts", &models::streamed_parts, py::arg("config"), py::arg("reuses") = false,
+                  "All parts, in the order of their use. reuses: those alone that a step between two whole ones needs.")
       .def_static("part", &models::streamed_part, py::arg("weight"), "The part to which a weight belongs.")
       .def_readonly("config", &models::StreamedUNet::config)
       .def(

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "nodes"))
 
 from browser import FrontEnd, chromium, launched  # noqa: E402  (the tests' driver)
-from comfyui import Server, front_end  # noqa: E402
+from comfyui import PYTHON, SOURCE, Server, front_end  # noqa: E402
 
 PACK = "catvton-native"
 RUNS = {"comfyui-try-on.jpg": "try_on_basic", "comfyui-mask.jpg": "mask_by_category"}
@@ -26,8 +26,7 @@ READABLE = {"LiteGraph.Canvas.MinFontSizeForLOD": 0}  # text however small the n
 
 
 def main() -> None:
-    python = ROOT / ".venv-comfy" / "bin" / "python"
-    if not (python.is_file() and front_end(python)):
+    if not (PYTHON.is_file() and front_end(PYTHON)):
         sys.exit("no ComfyUI with a front end: run scripts/comfyui_environment.py")
     if not chromium():
         sys.exit("no Chromium: on Debian, apt install chromium")
@@ -36,7 +35,7 @@ def main() -> None:
         (base / "custom_nodes").mkdir()
         (base / "custom_nodes" / PACK).symlink_to(ROOT)
         flags = "--preview-method", "latent2rgb"
-        with Server(ROOT / "build" / "comfyui", python, base, *flags, front_end=front_end(python)) as server:
+        with Server(SOURCE, PYTHON, base, *flags, front_end=front_end(PYTHON)) as server:
             take(server.address)
 
 

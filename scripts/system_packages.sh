@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Debian's packages that building needs: installed when run as root, otherwise the command to run is printed.
+# Debian's packages that building needs, or those that are named: installed when run as root, otherwise the command to
+# run is printed.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build python3-venv python3-dev libopencv-dev zlib1g-dev)
+packages=("$@")
+[ $# -gt 0 ] || packages=(g++ cmake ninja-build python3-venv python3-dev libopencv-dev zlib1g-dev)
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "Not a Debian system, so nothing was installed. Building needs what Debian calls: ${packages[*]}" >&2
+  echo "Not a Debian system, so nothing was installed. Needed is what Debian calls: ${packages[*]}" >&2
   exit 0
 fi
 

@@ -22,7 +22,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "nodes"))
 
-from comfyui import Server  # noqa: E402  (the tests' server)
+from comfyui import PYTHON, SOURCE, Server  # noqa: E402  (the tests' server)
 from workflow_form import to_api, widgets  # noqa: E402
 
 SAMPLING = {"steps": 20, "guidance": 1.5, "seed": 42}
@@ -257,8 +257,8 @@ def _values(known: dict, inputs: dict) -> list[Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--comfyui", type=Path, default=ROOT / "build" / "comfyui", help="default %(default)s")
-    parser.add_argument("--python", type=Path, default=ROOT / ".venv-comfy" / "bin" / "python")
+    parser.add_argument("--comfyui", type=Path, default=SOURCE, help="default %(default)s")
+    parser.add_argument("--python", type=Path, default=PYTHON)
     args = parser.parse_args()
     out = ROOT / "workflows"
     out.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ import catvton
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "nodes"))
 
-from comfyui import Server  # noqa: E402  (the tests' server)
+from comfyui import PYTHON, SOURCE, Server  # noqa: E402  (the tests' server)
 from workflow_form import to_api  # noqa: E402
 
 REPEATS = 7
@@ -32,7 +32,7 @@ def main() -> None:
         base = Path(folder)
         (base / "custom_nodes").mkdir()
         (base / "custom_nodes" / "catvton").symlink_to(ROOT)
-        with Server(ROOT / "build" / "comfyui", ROOT / ".venv-comfy" / "bin" / "python", base) as server:
+        with Server(SOURCE, PYTHON, base) as server:
             rows = measure(server)
     for name, value in rows.items():
         print(f"| {name} | {value} |")

@@ -1,4 +1,8 @@
-"""A real ComfyUI server on this machine, driven as its front end drives it: HTTP and a websocket."""
+"""A real ComfyUI server on this machine, driven as its front end drives it: HTTP and a websocket.
+
+Which one: COMFYUI_DIR names a checkout and COMFYUI_PYTHON the interpreter that has what its requirements.txt asks for;
+without them it is the one that scripts/comfyui_environment.py makes.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
-
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = Path(os.environ.get("COMFYUI_DIR", ROOT / "build" / "comfyui"))
+PYTHON = Path(os.environ.get("COMFYUI_PYTHON", ROOT / ".venv-comfy" / "bin" / "python"))
 FLAGS = ("--cpu", "--disable-auto-launch", "--disable-api-nodes", "--database-url", "sqlite:///:memory:")
 ENDS = {"execution_success", "execution_error", "execution_interrupted"}
 NOT_LOADED = ("IMPORT FAILED", "Cannot import", "Error while calling comfy_entrypoint", "Traceback")
@@ -84,6 +89,8 @@ class Server:
 
     def run(self, prompt: dict, interrupt: Callable[[str, dict], bool] | None = None) -> Run:
         """Queues a prompt and waits for its end. interrupt: asked at every event whether to cancel now."""
+        from websockets.sync.client import connect  # the rest needs nothing that is not Python's own
+
         client = uuid.uuid4().hex
         with connect(f"ws://{self.address}/ws?clientId={client}", max_size=None) as socket:
             began = time.perf_counter()

@@ -5,16 +5,13 @@ ComfyUI with the pack in it, installed as a user installs it.
 import importlib.util
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from catvton import weights
 from clone import clone_into
-
-PACK = Path(__file__).resolve().parents[2]
-SOURCE = Path(os.environ.get("COMFYUI_DIR", PACK / "build" / "comfyui"))
-PYTHON = PACK / ".venv-comfy" / "bin" / "python"
+from comfyui import PYTHON, SOURCE, Server, front_end
+from comfyui import ROOT as PACK
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +32,7 @@ def base(tmp_path_factory):
     if not (SOURCE / "main.py").is_file():
         pytest.skip(f"no ComfyUI in {SOURCE}")
     if not PYTHON.is_file():
-        pytest.skip("no .venv-comfy: scripts/comfyui_environment.py makes it")
+        pytest.skip(f"no {PYTHON}: scripts/comfyui_environment.py makes ComfyUI's environment")
     if not wheels:
         pytest.skip("no wheel in build/: `make build` makes one")
     if not weights.has_built_in():
@@ -52,10 +49,10 @@ def base(tmp_path_factory):
 @pytest.fixture(scope="session")
 def start():
     """start(base, *flags, front_end=None): a server in a base folder, not yet running: `with start(base) as server`."""
-    comfyui = pytest.importorskip("comfyui", reason="websockets is not installed (pip install catvton-native[test])")
+    pytest.importorskip("websockets", reason="websockets is not installed (pip install catvton-native[test])")
 
     def start(base, *flags, **options):
-        return comfyui.Server(SOURCE, PYTHON, base, *flags, **options)
+        return Server(SOURCE, PYTHON, base, *flags, **options)
 
     return start
 
@@ -63,8 +60,6 @@ def start():
 @pytest.fixture(scope="module")
 def server(start, base):
     """One for the tests of a module, with ComfyUI's own front end where the environment has it, and with previews."""
-    from comfyui import front_end
-
     with start(base, "--preview-method", "latent2rgb", front_end=front_end(PYTHON)) as server:
         yield server
 

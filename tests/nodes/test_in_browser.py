@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACK = "catvton-native"
 WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 WITHOUT_THUMBNAIL = {"mask_free"}  # it needs weights to make one
+SEEN = 160
 UNKNOWN = {
     "nodes": [
         {"id": 1, "type": "NobodyHasThis", "pos": [0, 0], "size": [200, 100], "mode": 0, "flags": {}, "order": 0}
@@ -57,12 +58,15 @@ def about_us(errors):
 
 
 def correlation(picture, seen):
-    """How well a picture is found in what is seen, at the best place and size: 1 where it is there."""
+    """How well a picture is found in what is seen, at the best place and size: 1 where it is there.
+
+    Both shrunk to SEEN rows: a size in two steps of one row is found well enough, in a tenth of the time.
+    """
     from skimage.feature import match_template
 
-    seen = np.asarray(seen.convert("L"), float)
+    seen = np.asarray(seen.convert("L").resize((round(seen.width * SEEN / seen.height), SEEN)), float)
     best = 0.0
-    for height in range(seen.shape[0] // 2, seen.shape[0], 2):
+    for height in range(SEEN // 2, SEEN):
         width = round(picture.width * height / picture.height)
         if width < seen.shape[1]:
             best = max(
