@@ -8,7 +8,6 @@
 #include "ops/kernels.h"
 #include "sampling/guidance.h"
 #include "sampling/guided_step.h"
-#include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -42,7 +41,7 @@ void check(const Inputs& inputs, Kind kind, const models::VAEConfig& vae) {
 models::Posterior encode(const models::VAE& vae, const Tensor& images, const Options& options,
                          const std::string& tap_name) {
   tap::record(tap_name, "input", images);
-  const Tensor converted = ops::to(images, vae.encoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(images, vae.encoder.conv_in.bias.scalar_type());
   const models::Posterior posterior = vae.encode(converted, options.strips);
   const models::Posterior exact{.moments = posterior.moments,
                                 .mean = ops::to(posterior.mean, ScalarType::Float),
@@ -126,7 +125,7 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
 Tensor decode(const models::VAE& vae, const Tensor& latents, const nn::Strips& strips) {
   const Tensor unscaled = ops::mul(latents, 1.0 / vae.config.scaling_factor);
   tap::record("decode", "input", unscaled);
-  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.bias.scalar_type());
   const Tensor decoded = ops::to(vae.decode(converted, strips), ScalarType::Float);  // [B, 3, H, W]
   tap::record("decode", "output_f", decoded);
   const Tensor half = ops::full({}, 0.5, ScalarType::Float, decoded);
@@ -176,8 +175,8 @@ void check(const Options& options) {
 }
 
 Denoiser resident(const models::UNet& unet, bool one_by_one) {
-  const Tensor& weight = unet.conv_in.weight;
-  return {unet.config, weight.scalar_type(), !onednn::is_packed(weight) && ops::is_channels_last(weight),
+  const nn::Conv2d& conv = unet.conv_in;
+  return {unet.config, conv.bias.scalar_type(), !conv.packed && ops::is_channels_last(conv.weight),
           [&unet, one_by_one](const Tensor& input, const Tensor& timesteps,
                               const std::vector<models::Shortcuts>& branches) {
             const int64_t count = static_cast<int64_t>(branches.size());
