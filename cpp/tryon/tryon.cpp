@@ -7,7 +7,6 @@
 
 #include "ops/kernels.h"
 #include "sampling/guidance.h"
-#include "sampling/guided_step.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -102,10 +101,12 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
     const Tensor input = conditioning.unet_input(latents, {guided, unet.dtype, unet.channels_last});
     const Tensor timesteps = ops::full({input.size(0)}, solver.timestep(i), ScalarType::Float, input);
     tap::record(tap_name, "timestep", timesteps);
+    if (tap::on()) {
+      tap::record(tap_name, "unet_in", conditioning.unet_input(latents, {guided, ScalarType::Float}));
+    }
     const Tensor estimate = unet.predict(input, timesteps, approximations.branches(i));
     if (tap::on()) {
       const Tensor output = ops::to(estimate, ScalarType::Float);
-      tap::record(tap_name, "unet_in", conditioning.unet_input(latents, {guided, ScalarType::Float}));
       tap::record(tap_name, "unet_out", output);
       tap::record(tap_name, "eps_cfg", guided ? sampling::guide(output, guidance) : output);
       tap::record(tap_name, "sample", latents);
