@@ -115,6 +115,10 @@ wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for
 	  --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist $(WHEEL)
 	@ls -l dist
 
+.PHONY: test-wheel
+test-wheel: wheel  ## that wheel in a new environment, away from its sources
+	$(PYTHON) scripts/test_wheel.py
+
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too
 	rm -rf build dist .venv .venv-abi .venv-comfy
