@@ -26,8 +26,8 @@ Loaded<Model> load(weights::StateDict& state, const Config& config, const char* 
 template <class Model>
 weights::Tensors plain(const Loaded<Model>& loaded) {
   weights::Tensors parameters = loaded.parameters;
-  for (const auto& [name, shape] : loaded.packed) {
-    parameters[name] = ops::reshape(onednn::unpack(parameters[name]), shape);
+  for (const auto& [name, parameter] : loaded.packed) {
+    parameters[name] = ops::reshape(onednn::unpack(parameter.weight->get()), parameter.shape);
   }
   return parameters;
 }
@@ -119,7 +119,9 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
           "weight_bytes",
           [](const Loaded<Model>& self) {
             int64_t bytes = 0;
-            for (const auto& [name, tensor] : self.parameters) bytes += tensor.numel() * tensor.element_size();
+            auto add = [&](const Tensor& tensor) { bytes += tensor.numel() * tensor.element_size(); };
+            for (const auto& [name, tensor] : self.parameters) add(tensor);
+            for (const auto& [name, parameter] : self.packed) add(parameter.weight->get());
             return bytes;
           },
           "Of all weights, plain.")
@@ -182,13 +184,16 @@ void bind_models(py::module_& m) {
       py::arg("sample"), py::arg("timesteps"), py::arg("tap") = py::none());
   py::class_<models::StreamedUNet, std::shared_ptr<models::StreamedUNet>>(m, "StreamedUNet")
       .def(py::init([](const UNetConfig& config, const Tensor& like,
-                       std::function<weights::Tensors(const std::string&)> fetch) {
+                       std::function<weights::Tensors(const std::string&, const std::string&)> fetch) {
              config.check();
              return models::StreamedUNet{config, like.scalar_type(), std::move(fetch)};
            }),
            py::arg("config"), py::arg("like"), py::arg("fetch"),
-           "A UNet that asks fetch(part) for the weights of each part when its turn comes. like: of the work's dtype.")
-      .def_static("parts", &models::streamed_parts, py::arg("config"), "All parts, in the order of their use.")
+           "A UNet that asks fetch(part, following) for the weights of each part when its turn comes; `following` is "
+           "the\n"
+           "part after it. like: of the work's dtype.")
+      .def_static("parts", &models::streamed_parts, py::arg("config"), py::arg("reuses") = false,
+                  "All parts, in the order of their use. reuses: those alone that a step between two whole ones needs.")
       .def_static("part", &models::streamed_part, py::arg("weight"), "The part to which a weight belongs.")
       .def_readonly("config", &models::StreamedUNet::config)
       .def(

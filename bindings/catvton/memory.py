@@ -64,12 +64,13 @@ def plan(
     mode: str = "normal",
     float8: bool = False,
     host: bool = False,
+    reuses: bool = False,
 ) -> Plan:
     """The memory of `batch` try-ons at once at `height` x `width`, with the models in `dtype`.
 
     unet_config, vae_config: `C.UNetConfig` and `C.VAEConfig`. guided: guidance above 1, which has two branches.
     mode: of `catvton.modes`. float8: the UNet's weights are stored in eight bits. host: as on a CPU, where weights
-    have nowhere to wait and all count, not as on a GPU.
+    have nowhere to wait and all count, not as on a GPU. reuses: cache_interval above 1, which keeps a map.
     """
     from .modes import MODES
     from .preparation import check_size
@@ -80,7 +81,7 @@ def plan(
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     configs = _Configs(unet_config, vae_config)
-    return _planned(configs, int(height), int(width), dtype, batch, bool(guided), mode, float8, host)
+    return _planned(configs, int(height), int(width), dtype, batch, bool(guided), mode, float8, host, bool(reuses))
 
 
 class _Configs:
@@ -113,6 +114,7 @@ def _planned(
     mode: str,
     float8: bool,
     host: bool,
+    reuses: bool,
 ) -> Plan:
     import torch
 
@@ -127,7 +129,7 @@ def _planned(
     offload = mode != "normal" and not host
     work = arrange(unet, vae, mode, like.device, offload, strip_of(mode, host), copies=offload)
     unet_weights, vae_weights = weight_bytes(unet), weight_bytes(vae)
-    peaks = recorded_stages(work, unet, vae, height, width, batch, guided)
+    peaks = recorded_stages(work, unet, vae, height, width, batch, guided, reuses)
     return Plan(
         height,
         width,
@@ -142,7 +144,7 @@ def _planned(
 
 
 def recorded_stages(
-    work: Any, unet: Any, vae: Any, height: int, width: int, batch: int, guided: bool
+    work: Any, unet: Any, vae: Any, height: int, width: int, batch: int, guided: bool, reuses: bool = False
 ) -> tuple[int, int, int]:
     """The peaks of encoding, of a step and of decoding while `work` does one try-on of one step, weights that `unet`
     and `vae` hold not counted. On the device and in the dtype of the VAE's weights."""
@@ -179,7 +181,9 @@ def recorded_stages(
             garment=picture(vae.config.in_channels),
             mask=picture(1) if masked else None,
             scheduler=C.DDIMConfig(),
-            steps=2 if callable(work.vae) else 1,  # where weights come, the kept ones are all there from the second on
+            # Where weights come, the kept ones are all there from the second step on.
+            steps=2 if callable(work.vae) or reuses else 1,
+            cache_interval=2 if reuses else 1,
             guidance=2.5 if guided else 1.0,
             eta=1.0,
             noise=noise,

@@ -79,7 +79,9 @@ def arrange(
     return Work(streamer.network, bring_vae, True, strip)
 
 
-def choose(model: Any, height: int, width: int, batch: int, guided: bool, free: int | None) -> Mode:
+def choose(
+    model: Any, height: int, width: int, batch: int, guided: bool, free: int | None, reuses: bool = False
+) -> Mode:
     """The first mode whose plan fits into `free` bytes of `model.device`, its own weights there counted as free.
 
     Where nothing fits, minimal: it may do all the same. Where free is None, not known, normal.
@@ -91,7 +93,7 @@ def choose(model: Any, height: int, width: int, batch: int, guided: bool, free: 
     if memory.bound(model.unet, model.vae, height, width, model.dtype, batch) < free:
         return "normal"  # without planning, which takes seconds for a large picture
     for mode in MODES:
-        planned = plan_of(model, height, width, batch, guided, mode)
+        planned = plan_of(model, height, width, batch, guided, mode, reuses)
         if planned.peak < free or mode == MODES[-1]:
             log.info(
                 "memory: %s for %dx%d needs %.2f GiB, %.2f GiB are free on %s",
@@ -101,7 +103,9 @@ def choose(model: Any, height: int, width: int, batch: int, guided: bool, free: 
     raise AssertionError("unreachable")
 
 
-def plan_of(model: Any, height: int, width: int, batch: int, guided: bool, mode: Mode) -> memory.Plan:
+def plan_of(
+    model: Any, height: int, width: int, batch: int, guided: bool, mode: Mode, reuses: bool = False
+) -> memory.Plan:
     return memory.plan(
         model.unet.config,
         model.vae.config,
@@ -113,6 +117,7 @@ def plan_of(model: Any, height: int, width: int, batch: int, guided: bool, mode:
         mode=mode,
         float8=isinstance(model.unet, Float8UNet),
         host=model.device.type == "cpu",
+        reuses=reuses,
     )
 
 
@@ -153,7 +158,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("not enough memory" in text or "allocate memory" in text)
 
 
-def advice(model: Any, height: int, width: int, batch: int, guided: bool) -> str:
+def advice(model: Any, height: int, width: int, batch: int, guided: bool, reuses: bool = False) -> str:
     """What would fit, for an error's text."""
     free = free_memory(model.device)
     text = "" if free is None else f" {free / 2**30:.2f} GiB are free on {model.device} now."
@@ -161,7 +166,7 @@ def advice(model: Any, height: int, width: int, batch: int, guided: bool) -> str
     tries = [(height, width, batch)] + [(height, width, 1)] * (batch > 1) + [(*small, 1)]
     for h, w, b in tries:
         for mode in MODES:
-            needed = plan_of(model, h, w, b, guided, mode).peak
+            needed = plan_of(model, h, w, b, guided, mode, reuses).peak
             text += f" {h}x{w}{f', {b} at once,' if b > 1 else ''} takes {needed / 2**30:.2f} GiB with memory={mode!r}."
     return text
 

@@ -2,7 +2,8 @@
 
 The engine asks for standard normal float32 tensors in a fixed order: the VAE's sample of the person [B, 4, h, w], of
 the garment [B, 4, h, w], the first latents [B, 4, 2h, w] (mask-free: [B, 4, h, 2w]), then one tensor of that shape a
-step where eta > 0, the last step included. Seeded noise is drawn on the CPU, so a seed means the same on every device.
+step where the solver takes noise (ddim with eta > 0, sde-dpm++), the last step included. Seeded noise is drawn on the
+CPU, so a seed means the same on every device.
 """
 
 from __future__ import annotations

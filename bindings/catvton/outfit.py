@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .callbacks import OnStep, counted
 from .images import PictureLike, open_picture
 from .masks.layers import ORDER, outfit_masks
+from .presets import Preset, sampling
 from .results import Result, like
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def try_on_outfit(
     lip: PictureLike | None = None,
     densepose: PictureLike | None = None,
     seed: int | None = None,
-    steps: int = 50,
+    preset: Preset = "exact",
+    steps: int | None = None,
     callback: OnStep | None = None,
     **options: Any,
 ) -> Result:
@@ -48,12 +50,14 @@ def try_on_outfit(
     mask_of = outfit_masks(needed, atr, lip, densepose, given=masks)
 
     results: list[Result] = []
+    steps = sampling(preset, steps=steps).steps
     for number, name in enumerate(worn):
         result = tryon(
             picture,
             garments[name],
             mask_of.get(name),
             seed=None if seed is None else seed + number,
+            preset=preset,
             steps=steps,
             callback=callback and counted(callback, number * steps, len(worn) * steps),
             **options,

@@ -11,6 +11,7 @@ import numpy as np
 
 from .images import PictureLike
 from .preparation import Fit, check_size
+from .presets import Sampling
 
 
 @dataclass(frozen=True)
@@ -22,24 +23,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Settings:
-    steps: int = 50
-    guidance: float = 2.5
-    eta: float = 1.0
+    sampling: Sampling
     height: int = 1024
     width: int = 768
     fit: Fit = "pad"
 
     def __post_init__(self):
-        for name in ("steps", "height", "width"):
+        for name in ("height", "width"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise TypeError(f"{name} must be an integer, got {value!r}")
-        for name in ("guidance", "eta"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise TypeError(f"{name} must be a number, got {value!r}")
-        if not 0 <= self.guidance < float("inf"):
-            raise ValueError(f"guidance must be 0 or more (0 to 1: off, the reference uses 2.5), got {self.guidance}")
         check_size(self.height, self.width)
 
 

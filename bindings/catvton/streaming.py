@@ -132,15 +132,15 @@ class Streamer:
                 chosen.add(part)
         return chosen
 
-    def fetch(self, part: str) -> dict[str, torch.Tensor]:
-        """The part's weights on the device, in the dtype of the work."""
+    def fetch(self, part: str, following: str) -> dict[str, torch.Tensor]:
+        """The part's weights on the device, in the dtype of the work. following: the part that is needed next."""
         if part in self.there:
             weights = self.there[part]
         else:
             weights = self._arrived(part)
             if part in self.kept:
                 self.there[part] = weights
-        self._send_next(part)
+        self._send_ahead(following)
         return {name: expanded(weight, self.dtype) for name, weight in weights.items()}
 
     def release(self) -> None:
@@ -164,12 +164,11 @@ class Streamer:
                     tensor.record_stream(current)
         return ahead[1]
 
-    def _send_next(self, part: str) -> None:
+    def _send_ahead(self, following: str) -> None:
         """One part ahead. Without a stream of its own this costs memory and gains nothing, but for the planner, who
         must see it."""
         if self.side is None and not self.copies:
             return
-        following = self.order[(self.order.index(part) + 1) % len(self.order)]
         if following in self.there or (self.ahead and self.ahead[0] == following):
             return
         if self.side is None:

@@ -27,6 +27,7 @@ from .pairs import Pair, Settings, pairs_of
 from .paste_back import check_seam
 from .paste_back import paste_back as paste
 from .preparation import Fit, mask_of_size, prepare
+from .presets import Preset, Solver, sampling
 from .results import Result, like
 from .streaming import FLOAT8, Float8UNet
 
@@ -148,9 +149,14 @@ class TryOn:
         garment: PictureLike | Sequence[PictureLike],
         mask: PictureLike | Sequence[PictureLike] | None = None,
         *,
-        steps: int = 50,
-        guidance: float = 2.5,
-        eta: float = 1.0,
+        preset: Preset = "exact",
+        steps: int | None = None,
+        guidance: float | None = None,
+        eta: float | None = None,
+        solver: Solver | None = None,
+        guidance_interval: tuple[float, float] | None = None,
+        cache_interval: int | None = None,
+        token_downsampling: int | None = None,
         seed: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -173,8 +179,10 @@ class TryOn:
         person, garment, mask: a path, PIL image, numpy array or torch tensor each, or a list of them (or a batched
         array); one picture serves all of the others. With a list comes a list of results, in order. Masked models need
         a mask, mask-free models look at none.
-        steps: 1 to 1000. guidance: 1 and below turns it off, at half the work. eta: 1 is what the weights were
-        evaluated with, 0 is deterministic after the first noise.
+        preset: "exact" is what the weights were evaluated with: 50 steps, guidance 2.5, eta 1. "fast" and "turbo" take
+        less time and are not the same picture (`catvton.presets`, docs/performance.md).
+        steps, guidance, eta, solver, guidance_interval, cache_interval, token_downsampling: `presets.Sampling` explains
+        them; None is the preset's.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
         height, width: at which the model works, multiples of 8; None: its `native_size`. fit: how pictures reach that
@@ -194,8 +202,18 @@ class TryOn:
         """
         native_height, native_width = self.native_size
         height, width = native_height if height is None else height, native_width if width is None else width
-        settings = Settings(steps, guidance, eta, height, width, fit)
-        C.ddim_steps(self.scheduler, steps, eta)  # refuses steps and eta before any work
+        chosen = sampling(
+            preset,
+            steps=steps,
+            guidance=guidance,
+            eta=eta,
+            solver=solver,
+            guidance_interval=guidance_interval,
+            cache_interval=cache_interval,
+            token_downsampling=token_downsampling,
+        )
+        settings = Settings(chosen, height, width, fit)
+        C.check_options(self.scheduler, **chosen.options())  # refuses before any work
         pairs, is_single = pairs_of(person, garment, mask)
         if self.masked and any(pair.mask is None for pair in pairs):
             raise ValueError("this is a masked model (9-channel UNet): it needs mask=, white where to repaint")
@@ -208,10 +226,11 @@ class TryOn:
 
         batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
         results: list[Result] = []
-        size = (height, width, len(batches[0]), guidance > 1)
-        mode = modes.choose(self, *size, modes.free_memory(self.device)) if memory == "auto" else memory
+        size = (height, width, len(batches[0]), chosen.guidance > 1)
+        free = modes.free_memory(self.device)
+        mode = modes.choose(self, *size, free, chosen.reuses) if memory == "auto" else memory
         for number, batch in enumerate(batches):
-            on_step = callback and counted(callback, number * steps, len(batches) * steps)
+            on_step = callback and counted(callback, number * chosen.steps, len(batches) * chosen.steps)
             seeds, draw = source.next(len(batch))
             finish = partial(paste, feather=feather, protect=protect, match_colour=match_colour) if paste_back else None
             attempt = partial(self._try_on, batch, settings, seeds, draw, finish, hooks | {"on_step": on_step})
@@ -220,7 +239,7 @@ class TryOn:
             except (RuntimeError, MemoryError) as error:
                 if not modes.out_of_memory(error):
                     raise
-                raise torch.OutOfMemoryError(f"{error}\n{modes.advice(self, *size)}") from error
+                raise torch.OutOfMemoryError(f"{error}\n{modes.advice(self, *size, chosen.reuses)}") from error
             results += made
         return results[0] if is_single else results
 
@@ -291,12 +310,10 @@ class TryOn:
                 else self._garments(prepared, work, hooks["poll"]),
                 mask=stacked([p.mask for p in prepared]) if self.masked else None,  # [B, 1, H, W]
                 scheduler=self.scheduler,
-                steps=settings.steps,
-                guidance=settings.guidance,
-                eta=settings.eta,
                 noise=draw,
                 one_by_one=work.one_by_one,
                 strip=work.strip,
+                **settings.sampling.options(),
                 **hooks,
             )
             pictures = pictures.cpu().numpy()  # [B, H, W, 3]

@@ -22,7 +22,8 @@ struct Transformer2DModel {
     bool use_linear_projection;
   };
   Transformer2DModel(const weights::Scope& w, int64_t channels, const Options& options);
-  Tensor operator()(const Tensor& x) const;  // [B, C, H, W]
+  // [B, C, H, W]; downsampling: of what its self-attentions look at
+  Tensor operator()(const Tensor& x, const TokenDownsampling& downsampling = {}) const;
 };
 
 }  // namespace catvton::nn

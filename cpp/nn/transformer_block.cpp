@@ -32,12 +32,14 @@ SelfAttention::SelfAttention(const weights::Scope& w, int64_t channels, int64_t 
   }
 }
 
-Tensor SelfAttention::operator()(const Tensor& x, const OptionalTensor& residual) const {
+Tensor SelfAttention::operator()(const Tensor& x, const TokenMap& map, const OptionalTensor& residual) const {
   const int64_t batch = x.size(0), tokens = x.size(1), channels = x.size(2);
   auto split_heads = [&](const Tensor& t) {
-    return ops::transpose(ops::reshape(t, {batch, tokens, heads, channels / heads}), 1, 2);  // [B, heads, N, C / heads]
+    return ops::transpose(ops::reshape(t, {batch, t.size(1), heads, channels / heads}), 1,
+                          2);  // [B, heads, n, C / heads]
   };
-  Tensor mixed = ops::attention(split_heads(to_q(x)), split_heads(to_k(x)), split_heads(to_v(x)));
+  const Tensor seen = downsampled(x, map.height, map.width, map.downsampling);  // x itself where that is off
+  Tensor mixed = ops::attention(split_heads(to_q(x)), split_heads(to_k(seen)), split_heads(to_v(seen)));
   mixed = ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels});
   if (tap::on()) tap::record(label, to_out(mixed));
   return to_out(mixed, residual);  // [B, N, C]
@@ -73,8 +75,8 @@ TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, in
       ff(w / "ff", channels),
       label(w.label()) {}
 
-Tensor TransformerBlock::operator()(const Tensor& hidden) const {
-  const Tensor attended = attn1(norm1(hidden), hidden);
+Tensor TransformerBlock::operator()(const Tensor& hidden, const TokenMap& map) const {
+  const Tensor attended = attn1(norm1(hidden), map, hidden);
   if (tap::on()) tap::record(label, "norm2", norm2(attended));
   const auto [h, normalised] =
       ops::add_and_norm(attended, {norm2.weight, norm2.bias}, {norm3.weight, norm3.bias}, LayerNorm::eps);

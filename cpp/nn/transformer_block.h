@@ -10,8 +10,15 @@
 #include <string>
 
 #include "nn/layers.h"
+#include "nn/token_downsampling.h"
 
 namespace catvton::nn {
+
+// How much of a map of tokens the self-attention looks at.
+struct TokenMap {
+  int64_t height, width;
+  TokenDownsampling downsampling;
+};
 
 struct SelfAttention {
   Linear to_q, to_k, to_v;  // no bias
@@ -19,8 +26,8 @@ struct SelfAttention {
   int64_t heads;
   std::string label;
   SelfAttention(const weights::Scope& w, int64_t channels, int64_t heads);
-  // x: [B, N, C] -> [B, N, C], plus `residual` of that shape. The tap sees what is added to it.
-  Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
+  // x: [B, N, C], the tokens of `map` -> [B, N, C], plus `residual` of that shape. The tap sees what is added to it.
+  Tensor operator()(const Tensor& x, const TokenMap& map, const OptionalTensor& residual = {}) const;
 };
 
 struct FeedForward {
@@ -28,7 +35,7 @@ struct FeedForward {
   Linear project_out;  // 4C -> C
   std::string label;
   FeedForward(const weights::Scope& w, int64_t channels);
-  // The same.
+  // x: [B, N, C] -> [B, N, C], residual and tap as above.
   Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
 };
 
@@ -39,7 +46,7 @@ struct TransformerBlock {
   FeedForward ff;
   std::string label;
   TransformerBlock(const weights::Scope& w, int64_t channels, int64_t heads);
-  Tensor operator()(const Tensor& hidden) const;  // [B, N, C]
+  Tensor operator()(const Tensor& hidden, const TokenMap& map) const;  // [B, N, C], the tokens of `map`
 };
 
 }  // namespace catvton::nn

@@ -24,6 +24,27 @@ std::vector<float> linspace(float start, float end, int64_t count) {
 // Half to even, as numpy rounds.
 int64_t rounded(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
 
+}  // namespace
+
+std::vector<float> alphas_cumprod(const DDIMConfig& config) {
+  if (config.num_train_timesteps < 1) throw std::invalid_argument("scheduler: num_train_timesteps must be positive");
+  const bool scaled = config.beta_schedule == "scaled_linear";
+  if (!scaled && config.beta_schedule != "linear") {
+    throw std::invalid_argument("scheduler: beta_schedule must be scaled_linear or linear, got " +
+                                config.beta_schedule);
+  }
+  auto betas =
+      linspace(static_cast<float>(scaled ? std::sqrt(config.beta_start) : config.beta_start),
+               static_cast<float>(scaled ? std::sqrt(config.beta_end) : config.beta_end), config.num_train_timesteps);
+  std::vector<float> products;
+  double product = 1.0;  // torch.cumprod accumulates float32 in double
+  for (float beta : betas) {
+    product *= 1.0f - (scaled ? beta * beta : beta);
+    products.push_back(static_cast<float>(product));
+  }
+  return products;
+}
+
 Ints timesteps(const DDIMConfig& config, int64_t steps) {
   const int64_t trained = config.num_train_timesteps;
   Ints result;
@@ -45,27 +66,6 @@ Ints timesteps(const DDIMConfig& config, int64_t steps) {
                                 config.timestep_spacing);
   }
   return result;
-}
-
-}  // namespace
-
-std::vector<float> alphas_cumprod(const DDIMConfig& config) {
-  if (config.num_train_timesteps < 1) throw std::invalid_argument("scheduler: num_train_timesteps must be positive");
-  const bool scaled = config.beta_schedule == "scaled_linear";
-  if (!scaled && config.beta_schedule != "linear") {
-    throw std::invalid_argument("scheduler: beta_schedule must be scaled_linear or linear, got " +
-                                config.beta_schedule);
-  }
-  auto betas =
-      linspace(static_cast<float>(scaled ? std::sqrt(config.beta_start) : config.beta_start),
-               static_cast<float>(scaled ? std::sqrt(config.beta_end) : config.beta_end), config.num_train_timesteps);
-  std::vector<float> products;
-  double product = 1.0;  // torch.cumprod accumulates float32 in double
-  for (float beta : betas) {
-    product *= 1.0f - (scaled ? beta * beta : beta);
-    products.push_back(static_cast<float>(product));
-  }
-  return products;
 }
 
 std::vector<DDIMStep> ddim_steps(const DDIMConfig& config, int64_t steps, double eta) {

@@ -37,6 +37,9 @@ struct DDIMStep {
 // float32 alphas_cumprod [num_train_timesteps].
 std::vector<float> alphas_cumprod(const DDIMConfig& config);
 
+// The timesteps of so many steps, from noise to picture, by the config's spacing.
+Ints timesteps(const DDIMConfig& config, int64_t steps);
+
 // The steps from noise to picture, first to last. Throws std::invalid_argument for steps outside 1..num_train_timesteps
 // and eta outside 0..1.
 std::vector<DDIMStep> ddim_steps(const DDIMConfig& config, int64_t steps, double eta);

@@ -134,6 +134,14 @@ inline Tensor conv2d(const Tensor& x, const Tensor& weight, const OptionalTensor
   return conv2d(x, weight, bias, stride, Ints{padding, padding});
 }
 
+// aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False,
+//                  bool count_include_pad=True, int? divisor_override=None) -> Tensor
+// Means over windows of `size` x `size`; those at the far edges are smaller where it does not divide the map.
+inline Tensor avg_pool(const Tensor& x, int64_t size) {
+  return torch_stable::call("aten::avg_pool2d", "", x, Ints{size, size}, Ints{size, size}, Ints{0, 0}, true, false,
+                            std::optional<int64_t>{});
+}
+
 // aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,
 //                  bool cudnn_enabled=True) -> Tensor
 inline Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {

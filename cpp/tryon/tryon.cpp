@@ -1,5 +1,6 @@
 #include "tryon/tryon.h"
 
+#include <array>
 #include <cstdio>
 #include <stdexcept>
 #include <tuple>
@@ -17,7 +18,7 @@ std::string numbered(const char* format, int64_t number) {
   return text;
 }
 
-void check(const Inputs& inputs, const Options& options, Kind kind, const models::VAEConfig& vae) {
+void check(const Inputs& inputs, Kind kind, const models::VAEConfig& vae) {
   check_shape("person", inputs.person, {-1, vae.in_channels, -1, -1});
   const int64_t batch = inputs.person.size(0), height = inputs.person.size(2), width = inputs.person.size(3);
   if (const auto* picture = std::get_if<Tensor>(&inputs.garment)) {
@@ -33,15 +34,12 @@ void check(const Inputs& inputs, const Options& options, Kind kind, const models
     }
     check_shape("mask", *inputs.mask, {batch, 1, height, width});
   }
-  if (!(options.guidance >= 0.0)) {
-    throw std::invalid_argument("guidance must be 0 or more, got " + std::to_string(options.guidance));
-  }
 }
 
 models::Posterior encode(const models::VAE& vae, const Tensor& images, const Options& options,
                          const std::string& tap_name) {
   tap::record(tap_name, "input", images);
-  const Tensor converted = ops::to(images, vae.encoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(images, vae.encoder.conv_in.bias.scalar_type());
   const models::Posterior posterior = vae.encode(converted, options.strips);
   const models::Posterior exact{.moments = posterior.moments,
                                 .mean = ops::to(posterior.mean, ScalarType::Float),
@@ -60,31 +58,60 @@ Tensor sampled(const models::Posterior& posterior, double scaling_factor, const 
   return ops::mul(sample, scaling_factor);
 }
 
-Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Options& options,
-               const std::vector<sampling::DDIMStep>& steps, const Noise& noise, const OnStep& on_step,
-               const OnEstimate& on_estimate) {
-  const bool guided = sampling::guided(options.guidance);
-  Tensor latents = noise(shape_of(conditioning.condition));  // DDIM's initial sigma is 1
-  for (size_t i = 0; i < steps.size(); ++i) {
+// Where each step may leave something out, and what later ones need for that.
+class Approximations {
+ public:
+  Approximations(const Options& options, Kind kind)
+      : options_(options), tokens_{options.token_downsampling, joined_dim(kind)} {}
+
+  bool guided(int64_t step) const {
+    const double place = static_cast<double>(step) / options_.steps;
+    const auto [start, stop] = options_.guidance_interval;
+    return sampling::guided(options_.guidance) && start <= place && place < stop;
+  }
+
+  // For the branches of guidance in a step, the conditional one last.
+  std::vector<models::Shortcuts> branches(int64_t step) {
+    const size_t first = guided(step) ? 0 : 1;
+    // A branch that was not computed in the last whole step has nothing to go on with.
+    if (step % options_.cache_interval == 0 || !deep_[first]) deep_ = {};
+    std::vector<models::Shortcuts> result;
+    for (size_t i = first; i < deep_.size(); ++i) {
+      result.push_back({tokens_, options_.cache_interval > 1 ? &deep_[i] : nullptr});
+    }
+    return result;
+  }
+
+ private:
+  const Options& options_;
+  nn::TokenDownsampling tokens_;
+  std::array<OptionalTensor, 2> deep_;  // of the unconditional and of the conditional branch
+};
+
+Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Options& options, sampling::Solver& solver,
+               const Noise& noise, const OnStep& on_step, const OnEstimate& on_estimate) {
+  Approximations approximations(options, conditioning.kind);
+  Tensor latents = noise(shape_of(conditioning.condition));  // every solver's initial sigma is 1
+  for (int64_t i = 0; i < options.steps; ++i) {
     const std::string tap_name = tap::on() ? numbered("step.%03d", i) : "";
+    const bool guided = approximations.guided(i);
     const Tensor input = conditioning.unet_input(latents, guided);  // [B or 2B, in_channels, joined]
-    const Tensor timesteps = ops::full({input.size(0)}, steps[i].timestep, ScalarType::Float, input);
+    const Tensor timesteps = ops::full({input.size(0)}, solver.timestep(i), ScalarType::Float, input);
     tap::record(tap_name, "timestep", timesteps);
     tap::record(tap_name, "unet_in", input);
     const Tensor output =
-        ops::to(unet.predict(ops::to(input, unet.dtype), timesteps, guided ? 2 : 1), ScalarType::Float);
+        ops::to(unet.predict(ops::to(input, unet.dtype), timesteps, approximations.branches(i)), ScalarType::Float);
     tap::record(tap_name, "unet_out", output);
     const Tensor eps = guided ? sampling::guide(output, options.guidance) : output;  // [B, latent_channels, joined]
     tap::record(tap_name, "eps_cfg", eps);
     tap::record(tap_name, "sample", latents);
-    const Tensor x0 = steps[i].pred_x0(eps, latents);
+    const Tensor x0 = solver.pred_x0(i, eps, latents);
     tap::record(tap_name, "pred_x0", x0);
-    // Drawn for every step of a stochastic run, even where sigma should be 0, so that the order of draws is fixed.
-    const OptionalTensor variance = options.eta > 0 ? OptionalTensor{noise(shape_of(latents))} : std::nullopt;
-    latents = steps[i].prev_sample(eps, x0, variance);
+    const OptionalTensor variance = solver.draws_noise() ? OptionalTensor{noise(shape_of(latents))} : std::nullopt;
+    latents = solver.prev_sample(i, eps, x0, latents, variance);
     tap::record(tap_name, "prev_sample", latents);
     if (on_estimate) on_estimate(person_half(conditioning.kind, x0));
-    if (on_step) on_step(static_cast<int64_t>(i) + 1, options.steps, latents);
+    if (on_step) on_step(i + 1, options.steps, latents);
   }
   return latents;
 }
@@ -93,7 +120,7 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
 Tensor decode(const models::VAE& vae, const Tensor& latents, const nn::Strips& strips) {
   const Tensor unscaled = ops::mul(latents, 1.0 / vae.config.scaling_factor);
   tap::record("decode", "input", unscaled);
-  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.bias.scalar_type());
   const Tensor decoded = ops::to(vae.decode(converted, strips), ScalarType::Float);  // [B, 3, H, W]
   tap::record("decode", "output_f", decoded);
   const Tensor half = ops::full({}, 0.5, ScalarType::Float, decoded);
@@ -103,23 +130,65 @@ Tensor decode(const models::VAE& vae, const Tensor& latents, const nn::Strips& s
   return images;
 }
 
+// All branches in one batch: what each of them keeps is its part of what the batch keeps.
+Tensor at_once(const models::UNet& unet, const Tensor& input, const Tensor& timesteps,
+               const std::vector<models::Shortcuts>& branches) {
+  models::Shortcuts all = branches[0];
+  if (all.deep == nullptr) return unet(input, timesteps, all);
+  OptionalTensor deep;
+  const bool reuses = all.reuses();
+  if (reuses) {
+    std::vector<Tensor> parts;
+    for (const models::Shortcuts& branch : branches) parts.push_back(branch.deep->value());
+    deep = ops::cat(parts, 0);
+  }
+  all.deep = &deep;
+  const Tensor output = unet(input, timesteps, all);
+  if (!reuses) {
+    const auto parts = ops::chunk(*deep, static_cast<int64_t>(branches.size()), 0);
+    for (size_t i = 0; i < branches.size(); ++i) *branches[i].deep = parts[i];
+  }
+  return output;
+}
+
 }  // namespace
 
+void check(const Options& options) {
+  auto require = [](bool fits, const std::string& problem) {
+    if (!fits) throw std::invalid_argument(problem);
+  };
+  sampling::make_solver(options.solver, options.scheduler, options.steps, options.eta);
+  require(options.guidance >= 0.0, "guidance must be 0 or more, got " + std::to_string(options.guidance));
+  const auto [start, stop] = options.guidance_interval;
+  require(0 <= start && start < stop && stop <= 1,
+          "guidance_interval must be (start, stop) with 0 <= start < stop <= 1, got (" + std::to_string(start) + ", " +
+              std::to_string(stop) + "); guidance=1 turns guidance off");
+  require(options.cache_interval >= 1,
+          "cache_interval must be 1 (off) or more, got " + std::to_string(options.cache_interval));
+  require(options.token_downsampling >= 1,
+          "token_downsampling must be 1 (off) or more, got " + std::to_string(options.token_downsampling));
+}
+
 Denoiser resident(const models::UNet& unet, bool one_by_one) {
-  return {unet.config, unet.conv_in.weight.scalar_type(),
-          [&unet, one_by_one](const Tensor& input, const Tensor& timesteps, int64_t branches) {
-            if (!one_by_one || branches == 1) return unet(input, timesteps);
-            const auto inputs = ops::chunk(input, branches, 0), times = ops::chunk(timesteps, branches, 0);
+  return {unet.config, unet.conv_in.bias.scalar_type(),
+          [&unet, one_by_one](const Tensor& input, const Tensor& timesteps,
+                              const std::vector<models::Shortcuts>& branches) {
+            const int64_t count = static_cast<int64_t>(branches.size());
+            if (count == 1) return unet(input, timesteps, branches[0]);
+            if (!one_by_one) return at_once(unet, input, timesteps, branches);
+            const auto inputs = ops::chunk(input, count, 0), times = ops::chunk(timesteps, count, 0);
             std::vector<Tensor> outputs;
-            for (size_t i = 0; i < inputs.size(); ++i) outputs.push_back(unet(inputs[i], times[i]));
+            for (size_t i = 0; i < inputs.size(); ++i) outputs.push_back(unet(inputs[i], times[i], branches[i]));
             return ops::cat(outputs, 0);
           }};
 }
 
 Denoiser streamed(const models::StreamedUNet& unet) {
-  return {unet.config, unet.dtype, [&unet](const Tensor& input, const Tensor& timesteps, int64_t branches) {
-            const auto outputs = unet(ops::chunk(input, branches, 0), ops::chunk(timesteps, branches, 0)[0]);
-            return branches == 1 ? outputs[0] : ops::cat(outputs, 0);
+  return {unet.config, unet.dtype,
+          [&unet](const Tensor& input, const Tensor& timesteps, const std::vector<models::Shortcuts>& branches) {
+            const int64_t count = static_cast<int64_t>(branches.size());
+            const auto outputs = unet(ops::chunk(input, count, 0), ops::chunk(timesteps, count, 0)[0], branches);
+            return count == 1 ? outputs[0] : ops::cat(outputs, 0);
           }};
 }
 
@@ -128,8 +197,9 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   std::shared_ptr<const models::VAE> vae = vae_source();
   const models::VAEConfig vae_config = vae->config;
   const Kind kind = kind_of(unet.config, vae_config);
-  check(inputs, options, kind, vae_config);
-  const auto steps = sampling::ddim_steps(options.scheduler, options.steps, options.eta);  // refuses before any work
+  check(inputs, kind, vae_config);
+  check(options);
+  const auto solver = sampling::make_solver(options.solver, options.scheduler, options.steps, options.eta);
 
   const Noise draw = [&](const Ints& shape) {
     Tensor drawn = noise(shape);
@@ -151,7 +221,7 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   const Tensor garment_latents = latents_of(garment, "vae.cloth");
   vae.reset();
   const Conditioning conditioning = join(kind, person_latents, garment_latents, inputs.mask);
-  const Tensor latents = denoise(unet, conditioning, options, steps, draw, on_step, on_estimate);
+  const Tensor latents = denoise(unet, conditioning, options, *solver, draw, on_step, on_estimate);
   vae = vae_source();
   return decode(*vae, person_half(kind, latents), options.strips);
 }

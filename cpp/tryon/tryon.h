@@ -8,7 +8,7 @@
 
 #include "models/unet/streamed_unet.h"
 #include "nn/tap.h"
-#include "sampling/ddim.h"
+#include "sampling/solver.h"
 #include "tryon/conditioning.h"
 
 namespace catvton::tryon {
@@ -25,9 +25,11 @@ struct Inputs {
 struct Denoiser {
   models::UNetConfig config;
   ScalarType dtype;
-  // input: [B, in_channels, H, W]; timesteps: float32 [B] -> [B, out_channels, H, W]. `branches` equal parts of the
-  // batch are independent of each other and share their timesteps; they may be run one after the other.
-  std::function<Tensor(const Tensor& input, const Tensor& timesteps, int64_t branches)> predict;
+  // input: [B, in_channels, H, W]; timesteps: float32 [B] -> [B, out_channels, H, W]. The batch has as many equal parts
+  // as `branches`, independent of each other and with the same timesteps; they may be run one after the other. Either
+  // all of them find their `deep` filled or none does.
+  std::function<Tensor(const Tensor& input, const Tensor& timesteps, const std::vector<models::Shortcuts>& branches)>
+      predict;
 };
 
 // one_by_one: the branches of guidance one after the other, which halves what a step needs besides the weights.
@@ -41,14 +43,23 @@ using VAESource = std::function<std::shared_ptr<const models::VAE>()>;
 struct Options {
   int64_t steps = 50;
   double guidance = 2.5;  // 1 and below: no guidance
-  double eta = 1.0;       // 0: deterministic after the first noise
+  double eta = 1.0;       // of ddim; 0: deterministic after the first noise
   sampling::DDIMConfig scheduler;
   nn::Strips strips;  // of the VAE's large maps
+  std::string solver = "ddim";
+  // Approximations, off unless changed. Guidance is left out of step i of n (from 0) where i / n is outside
+  // [first, second). Of N = cache_interval steps one computes the whole UNet (models::Shortcuts).
+  std::pair<double, double> guidance_interval = {0, 1};
+  int64_t cache_interval = 1;
+  int64_t token_downsampling = 1;  // the factor of nn/token_downsampling.h
 };
+
+// Throws std::invalid_argument for what is out of range, before any work.
+void check(const Options& options);
 
 // Standard normal float32 of the given shape on the models' device. Asked for in this order, which seeds depend on:
 // the VAE's sample of the person [B, 4, h, w], of the garment [B, 4, h, w], the first latents (joined shape), and,
-// where eta > 0, one of that shape a step, the last step included.
+// where the solver draws noise (ddim with eta > 0, sde-dpm++), one of that shape a step, the last step included.
 using Noise = std::function<Tensor(const Ints& shape)>;
 
 // After each step: steps done, steps in all, the joined latents, float32. May throw to stop.

@@ -12,6 +12,7 @@ from catvton.data.wardrobe import case
 from catvton.data.wardrobe.dataset import Job, write
 from catvton.evaluate.cases import PAIRINGS, cases_of
 from catvton.evaluate.cli import main
+from catvton.presets import PRESETS
 from catvton.train.export import save_scheduler, save_unet, save_vae
 from catvton.train.networks import fresh_unet, fresh_vae, small_unet, small_vae
 from catvton.train.samples import Wardrobe
@@ -61,6 +62,25 @@ def test_results_of_other_settings_are_not_mixed(model, tmp_path, capsys):
     assert evaluate(model, tmp_path, "--pairing", "unpaired") == 0
     assert evaluate(model, tmp_path, "--pairing", "unpaired", "--guidance", "2") == 2
     assert "guidance was 1.0, is 2.0" in capsys.readouterr().err
+
+
+def test_presets_and_approximations(model, tmp_path, capsys):
+    def run(out, *more):
+        assert evaluate(model, tmp_path / out, "--pairing", "unpaired", "--count", "1", *more) == 0
+        return json.loads((tmp_path / out / "metrics.json").read_text())
+
+    assert run("turbo", "--preset", "turbo").items() >= {"guidance": PRESETS["turbo"].guidance, "steps": 1}.items()
+    found = run("plain")
+    assert found.items() >= {"solver": "ddim", "guidance": 1.0, "cache_interval": 1}.items()
+
+    # A folder of before there were such options is gone on with.
+    note = tmp_path / "plain" / "unpaired" / "settings.json"
+    old = json.loads(note.read_text())
+    note.write_text(json.dumps({name: old[name] for name in ("model", "data", "steps", "guidance", "seed")}))
+    assert run("plain") == found
+    other = ["--pairing", "unpaired", "--count", "1", "--cache-interval", "2", "--token-downsampling", "3"]
+    assert evaluate(model, tmp_path / "plain", *other) == 2
+    assert "cache_interval was 1, is 2; token_downsampling was 1, is 3" in capsys.readouterr().err
 
 
 def test_the_pictures_are_the_engines(model, tmp_path):

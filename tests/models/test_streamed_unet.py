@@ -54,10 +54,10 @@ def test_each_part_is_asked_for_once_and_nothing_else_is_held():
     unet, asked, alive = native_unet(diffusers_unet()), [], []
     streamer = streaming.Streamer(unet, CPU, copies=True)
 
-    def fetch(part):
+    def fetch(part, following):
         asked.append(part)
-        alive.append(sum(weight.untyped_storage().nbytes() for weight in streamer.fetch(part).values()))
-        return streamer.fetch(part)
+        alive.append(sum(weight.untyped_storage().nbytes() for weight in streamer.fetch(part, following).values()))
+        return streamer.fetch(part, following)
 
     network = C.StreamedUNet(unet.config, torch.empty(0), fetch)
     with torch.inference_mode():

@@ -5,6 +5,7 @@ CatVTON's native engine
 from __future__ import annotations
 
 import collections.abc
+import typing
 
 import torch
 
@@ -12,17 +13,22 @@ from . import image, names, ops
 
 __all__: list[str] = [
     "VAE",
+    "Combination",
     "DDIMConfig",
     "DDIMStep",
+    "MultistepStep",
+    "Solver",
     "StreamedUNet",
     "UNet",
     "UNetConfig",
     "VAEConfig",
     "alphas_cumprod",
+    "check_options",
     "ddim_steps",
     "guide",
     "image",
     "is_masked",
+    "multistep_steps",
     "names",
     "ops",
     "tryon",
@@ -189,9 +195,9 @@ class StreamedUNet:
         The part to which a weight belongs.
         """
     @staticmethod
-    def parts(config: UNetConfig) -> list[str]:
+    def parts(config: UNetConfig, reuses: bool = False) -> list[str]:
         """
-        All parts, in the order of their use.
+        All parts, in the order of their use. reuses: those alone that a step between two whole ones needs.
         """
     def __call__(self, samples: collections.abc.Sequence[torch.Tensor], timesteps: torch.Tensor) -> list[torch.Tensor]:
         """
@@ -201,10 +207,11 @@ class StreamedUNet:
         self,
         config: UNetConfig,
         like: torch.Tensor,
-        fetch: collections.abc.Callable[[str], collections.abc.Mapping[str, torch.Tensor]],
+        fetch: collections.abc.Callable[[str, str], collections.abc.Mapping[str, torch.Tensor]],
     ) -> None:
         """
-        A UNet that asks fetch(part) for the weights of each part when its turn comes. like: of the work's dtype.
+        A UNet that asks fetch(part, following) for the weights of each part when its turn comes; `following` is the
+        part after it. like: of the work's dtype.
         """
     @property
     def config(self) -> UNetConfig: ...
@@ -303,7 +310,61 @@ class DDIMStep:
     @property
     def timestep(self) -> int: ...
 
+class Combination:
+    @property
+    def noise(self) -> float: ...
+    @property
+    def sample(self) -> float: ...
+    @property
+    def x0(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
+
+class MultistepStep:
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def corrector(self) -> Combination: ...
+    @property
+    def corrects(self) -> bool: ...
+    @property
+    def predictor(self) -> Combination: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def timestep(self) -> int: ...
+
+class Solver:
+    def __init__(self, name: str, config: DDIMConfig, steps: int, eta: float = 1.0) -> None:
+        """
+        One trajectory, whose steps are taken in their order.
+        """
+    def pred_x0(self, step: int, eps: torch.Tensor, sample: torch.Tensor) -> torch.Tensor: ...
+    def prev_sample(
+        self,
+        step: int,
+        eps: torch.Tensor,
+        pred_x0: torch.Tensor,
+        sample: torch.Tensor,
+        noise: torch.Tensor | None = None,
+    ) -> torch.Tensor: ...
+    def timestep(self, step: int) -> int: ...
+    @property
+    def draws_noise(self) -> bool: ...
+
 def alphas_cumprod(config: DDIMConfig) -> list[float]: ...
+def check_options(
+    scheduler: DDIMConfig,
+    steps: int,
+    guidance: float,
+    eta: float,
+    solver: str = "ddim",
+    guidance_interval: tuple[float, float] = (0.0, 1.0),
+    cache_interval: int = 1,
+    token_downsampling: int = 1,
+) -> None:
+    """
+    ValueError for what `tryon` would refuse of these.
+    """
+
 def ddim_steps(config: DDIMConfig, steps: int, eta: float) -> list[DDIMStep]: ...
 def guide(both: torch.Tensor, scale: float) -> torch.Tensor: ...
 def is_masked(unet: UNetConfig, vae: VAEConfig) -> bool:
@@ -311,6 +372,7 @@ def is_masked(unet: UNetConfig, vae: VAEConfig) -> bool:
     True: a masked model (9 channels), False: mask-free (8); ValueError otherwise.
     """
 
+def multistep_steps(config: DDIMConfig, solver: str, steps: int) -> list[MultistepStep]: ...
 def tryon(
     unet: UNet | StreamedUNet,
     vae: VAE | collections.abc.Callable[[], VAE],
@@ -329,12 +391,17 @@ def tryon(
     on_estimate: collections.abc.Callable[[torch.Tensor], None] | None = None,
     poll: collections.abc.Callable[[], None] | None = None,
     poll_seconds: float = 0.05,
+    solver: str = "ddim",
+    guidance_interval: tuple[float, float] = (0.0, 1.0),
+    cache_interval: int = 1,
+    token_downsampling: int = 1,
 ) -> torch.Tensor:
     """
     vae: the VAE, or a function that gives it when it is needed.
     garment: its picture, or mean and std of its latents.
     one_by_one: guidance's branches one after the other. strip: as of VAE.encode.
     poll: called between layers, no more often than every poll_seconds.
+    solver, guidance_interval, cache_interval, token_downsampling: as of TryOn.
     """
 
 __built_with_torch__: str = "2.14.1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from .. import memory
 from ..images import rgb_array
+from ..presets import PRESETS, SOLVERS, Sampling, sampling
 from .table import gib
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def add_work(parser: argparse.ArgumentParser, seed: str) -> Any:
     """Adds how a try-on is done, and returns the group of these arguments. seed: of what it is the seed."""
     work = parser.add_argument_group("how it is done")
-    work.add_argument("--steps", type=int, default=50, help="denoising steps (%(default)s)")
-    work.add_argument("--guidance", type=float, default=2.5, help="how strictly to follow the garment (%(default)s)")
-    work.add_argument("--eta", type=float, default=1.0, help="fresh noise in each step, 0 for none (%(default)s)")
+    add_sampling(work)
     work.add_argument("--seed", type=int, default=42, help=f"{seed} (%(default)s)")
     work.add_argument(
         "--size", type=size, metavar="HEIGHTxWIDTH", help="the model's own: 1024x768 for the published ones"
@@ -63,6 +62,47 @@ def add_work(parser: argparse.ArgumentParser, seed: str) -> Any:
         "--match-colour", action="store_true", help="fit the result's colours to the person's at the seam"
     )
     return work
+
+
+def add_sampling(group: Any, default: Sampling | None = None) -> None:
+    """Adds the options of `presets.Sampling`, which are None where they are not given, and the preset.
+
+    default: what counts where no preset is named; None: the preset exact.
+    """
+    usual = default or PRESETS["exact"]
+    group.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="exact, or less time for a picture that is not the same; what is given beside it wins"
+        + ("" if default else " (exact)"),
+    )
+    group.add_argument("--steps", type=int, help=f"denoising steps ({usual.steps}, or the preset's)")
+    group.add_argument(
+        "--guidance", type=float, help=f"how strictly to follow the garment ({usual.guidance}, or the preset's)"
+    )
+    group.add_argument("--eta", type=float, help=f"of ddim: fresh noise in each step, 0 for none ({usual.eta})")
+    group.add_argument(
+        "--solver", choices=SOLVERS, help=f"unipc and sde-dpm++ need fewer steps ({usual.solver}, or the preset's)"
+    )
+    group.add_argument(
+        "--guidance-interval",
+        type=float,
+        nargs=2,
+        metavar=("START", "STOP"),
+        help="guidance only in this part of the steps, 0 to 1; the others take half the time",
+    )
+    group.add_argument(
+        "--cache-interval", type=int, metavar="N", help="only one of N steps computes the whole UNet (1: off)"
+    )
+    group.add_argument(
+        "--token-downsampling", type=int, metavar="N", help="tokens look at means over N by N tokens (1: off)"
+    )
+
+
+def sampling_of(args: argparse.Namespace, default: Sampling | None = None) -> Sampling:
+    """What `add_sampling` asked for. Raises ValueError."""
+    given = {field.name: getattr(args, field.name) for field in fields(Sampling)}
+    return sampling(args.preset or "exact", None if args.preset else default, **given)
 
 
 def size(text: str) -> tuple[int, int]:
@@ -83,6 +123,7 @@ def load(args: argparse.Namespace) -> TryOn:
     from ..paste_back import check_seam
     from ..preparation import check_size
 
+    sampling_of(args)
     if args.size:
         check_size(*args.size)
     check_seam(args.feather, args.protect)
@@ -102,8 +143,10 @@ def load(args: argparse.Namespace) -> TryOn:
 def work_of(args: argparse.Namespace) -> dict[str, Any]:
     """The options of a call of `TryOn`, or of its `outfit`, that `add_work` asked for."""
     height, width = args.size or (None, None)
-    names = ("steps", "guidance", "eta", "seed", "fit", "feather", "protect", "match_colour", "memory")
-    return {name: getattr(args, name) for name in names} | {"height": height, "width": width}
+    names = ("seed", "fit", "feather", "protect", "match_colour", "memory")
+    names += tuple(field.name for field in fields(Sampling))
+    options = {name: getattr(args, name) for name in names} | {"height": height, "width": width}
+    return options | {"preset": args.preset or "exact"}
 
 
 def too_large(model: TryOn, args: argparse.Namespace, error: torch.OutOfMemoryError) -> MemoryError:

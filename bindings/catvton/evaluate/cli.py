@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..cli.options import add_sampling, sampling_of
 from ..data.cli import size
+from ..presets import Sampling
+
+DEFAULT = Sampling(steps=20, guidance=1.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--categories", nargs="+", default=["upper"], help="of the wardrobe; default upper")
     parser.add_argument("--skip-missing", action="store_true", help="leave out pairs of which a file is missing")
     parser.add_argument("--size", type=size, help="HEIGHTxWIDTH; default the model's own")
-    parser.add_argument("--steps", type=int, default=20, help="default %(default)s")
-    parser.add_argument("--guidance", type=float, default=1.0, help="default %(default)s")
+    add_sampling(parser, DEFAULT)
     parser.add_argument("--seed", type=int, default=0, help="of the first case; default %(default)s")
     parser.add_argument(
         "--learned", action="store_true", help="LPIPS, FID and KID, too; torchmetrics downloads their networks once"
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from .run import evaluate
 
     skimage("metrics")  # before an hour of try-ons
+    chosen = sampling_of(args, DEFAULT)
     if args.threads:
         torch.set_num_threads(args.threads)
     model = TryOn.load(args.model, attention=args.attention, device=args.device, dtype="float32")
@@ -78,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
         model,
         held_out,
         args.out,
-        steps=args.steps,
-        guidance=args.guidance,
+        sampling=chosen,
         seed=args.seed,
         learned=Learned() if args.learned else None,
         grid=args.grid,

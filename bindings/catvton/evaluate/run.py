@@ -18,7 +18,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from .._native import C
 from ..atomic import replacing, write_json
+from ..presets import Sampling, as_json
 from ..train.sheets import masked, paint, paste, pixels, write_sheet
 from ..train.tryon_task import fingerprint
 from ..tryon import TryOn
@@ -35,9 +37,11 @@ class Settings:
 
     model: str  # its weights' fingerprint
     data: str
-    steps: int = 20
-    guidance: float = 1.0
+    sampling: Sampling
     seed: int = 0  # of the first case; each later one has the next
+
+    def as_json(self) -> dict[str, Any]:
+        return {"model": self.model, "data": self.data, **as_json(self.sampling), "seed": self.seed}
 
 
 def evaluate(
@@ -45,8 +49,7 @@ def evaluate(
     held_out: Sequence[Cases],
     out: str | Path,
     *,
-    steps: int = 20,
-    guidance: float = 1.0,
+    sampling: Sampling,
     seed: int = 0,
     learned: Learned | None = None,
     grid: int = 0,
@@ -65,15 +68,16 @@ def evaluate(
     if not 0 <= grid <= len(held_out[0]):
         raise ValueError(f"a grid of {grid} of {len(held_out[0])} cases")
     key = model_key(model)
-    report: dict[str, Any] = {"model": key, "steps": steps, "guidance": guidance, "seed": seed}
+    C.check_options(model.scheduler, **sampling.options())
+    report: dict[str, Any] = {"model": key, **as_json(sampling), "seed": seed}
     report["cases"] = sum(len(cases) for cases in held_out)
     for cases in held_out:
         folder = out / cases.pairing
-        _claim(folder, Settings(key, cases.key, steps, guidance, seed))
+        _claim(folder, Settings(key, cases.key, sampling, seed))
         for index in tqdm(range(len(cases)), desc=f"{cases.pairing} try-ons", unit="case", disable=not progress):
             path = _place(folder, index)
             if not path.is_file():
-                options = {"steps": steps, "guidance": guidance, "seed": seed + index}
+                options = sampling.options() | {"seed": seed + index}
                 picture = paint(model.unet, model.vae, model.scheduler, cases[index], **options)
                 with replacing(path) as temporary:
                     Image.fromarray(picture).save(temporary)
@@ -133,8 +137,9 @@ def _place(folder: Path, index: int) -> Path:
 def _claim(folder: Path, settings: Settings) -> None:
     note = folder / "settings.json"
     if not note.is_file():
-        return write_json(note, asdict(settings))
-    found = json.loads(note.read_text(encoding="utf-8"))
-    other = [f"{k} was {found.get(k)!r}, is {v!r}" for k, v in asdict(settings).items() if found.get(k) != v]
+        return write_json(note, settings.as_json())
+    # A folder of an older version names fewer options: the others were off.
+    found = as_json(Sampling()) | json.loads(note.read_text(encoding="utf-8"))
+    other = [f"{k} was {found.get(k)!r}, is {v!r}" for k, v in settings.as_json().items() if found.get(k) != v]
     if other:
         raise ValueError(f"{folder} holds results of other settings ({'; '.join(other)}): name another --out")

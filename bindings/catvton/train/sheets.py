@@ -39,9 +39,11 @@ def paint(
     steps: int,
     guidance: float,
     seed: int,
+    eta: float = 1.0,
+    **approximations: Any,
 ) -> Picture:
-    """The engine's own picture of `case`, which it paints whole."""
-    device = unet.parameters["conv_in.weight"].device
+    """The engine's own picture of `case`, which it paints whole. approximations: others of `presets.Sampling`."""
+    device = unet.like.device
     _, draw = Source.of(seed, None, None, device).next(1)
     picture = C.tryon(
         unet,
@@ -52,8 +54,9 @@ def paint(
         scheduler=scheduler,
         steps=steps,
         guidance=guidance,
-        eta=1.0,
+        eta=eta,
         noise=draw,
+        **approximations,
     )[0]  # [H, W, 3]
     return (picture.cpu().numpy() * 255).round().astype(np.uint8)
 

@@ -38,12 +38,19 @@ DownBlock2D::DownBlock2D(const weights::Scope& w, const UNetConfig& config, size
   }
 }
 
-Tensor DownBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const {
+Tensor DownBlock2D::layers(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                           const nn::TokenDownsampling& tokens) const {
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](h, activated_time);  // [B, out, H, W]
-    if (!attentions.empty()) h = attentions[i](h);
+    if (!attentions.empty()) h = attentions[i](h, tokens);
     skips.push_back(h);
   }
+  return h;
+}
+
+Tensor DownBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                               const nn::TokenDownsampling& tokens) const {
+  h = layers(h, activated_time, skips, tokens);
   if (downsampler) {
     h = (*downsampler)(h);  // [B, out, H / 2, W / 2]
     skips.push_back(h);
@@ -79,11 +86,12 @@ UpBlock2D::UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t i
   if (level > 0) upsampler.emplace(w / "upsamplers.0", config.block_out_channels[level]);
 }
 
-Tensor UpBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const {
+Tensor UpBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                             const nn::TokenDownsampling& tokens) const {
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](ops::cat({h, skips.back()}, 1), activated_time);  // [B, in + skip, H, W] -> [B, out, H, W]
     skips.pop_back();
-    if (!attentions.empty()) h = attentions[i](h);
+    if (!attentions.empty()) h = attentions[i](h, tokens);
   }
   if (upsampler) h = (*upsampler)(h, skips.back().size(2), skips.back().size(3));  // the next block's size
   tap::record(label, h);

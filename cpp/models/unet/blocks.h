@@ -13,6 +13,19 @@
 
 namespace catvton::models {
 
+// What is left out of a UNet's forward; nothing unless told so.
+struct Shortcuts {
+  nn::TokenDownsampling tokens;  // in the outermost level
+  // DeepCache (arXiv 2312.00858): everything below the outermost level changes little from step to step. `deep` is what
+  // comes up from there, [B, C, H, W]: a call that finds it empty fills it, and one that finds it filled computes the
+  // outermost level alone, around it. Null: no such cache. The paper's branch is that of this level's downsampler.
+  OptionalTensor* deep = nullptr;
+
+  bool reuses() const { return deep != nullptr && deep->has_value(); }
+  // For the level `level`, outermost 0.
+  nn::TokenDownsampling tokens_at(size_t level) const { return level == 0 ? tokens : nn::TokenDownsampling{}; }
+};
+
 // Layer `layer` of a block, for the block itself and for those who never hold it whole (streamed_unet.h).
 // `block` is the scope of down_blocks.<index> or up_blocks.<index>; `level` that of the config's lists.
 nn::ResnetBlock2D down_resnet(const weights::Scope& block, const UNetConfig& config, size_t index, int64_t layer);
@@ -32,7 +45,11 @@ struct DownBlock2D {
 
   DownBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
   // Appends every layer's output to `skips`, for the way up.
-  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const;
+  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                    const nn::TokenDownsampling& tokens = {}) const;
+  // Without the downsampler, and what comes of it.
+  Tensor layers(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                const nn::TokenDownsampling& tokens) const;
 };
 
 struct MidBlock2D {
@@ -52,7 +69,8 @@ struct UpBlock2D {
 
   UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
   // Takes one of `skips`, last first, for every resnet.
-  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips) const;
+  Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
+                    const nn::TokenDownsampling& tokens = {}) const;
 };
 
 }  // namespace catvton::models

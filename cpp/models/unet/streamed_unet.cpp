@@ -17,23 +17,36 @@ using weights::Scope;
 struct Branch {
   Tensor h;
   std::vector<Tensor> skips;
+  Shortcuts shortcuts;
 };
 
-// What UNet's constructor and forward do for a part; `build` names its layers, which are then called `run` with.
-template <class Build, class Run>
-void with_part(const StreamedUNet& unet, const std::string& part, const Build& build, const Run& run) {
-  weights::StateDict state(unet.fetch(part));
-  const auto layers = build(Scope(state, "layer.unet"));
-  state.check_all_used();
-  run(layers);
-}
+// The parts of one call, which are asked for in their order.
+class Parts {
+ public:
+  Parts(const StreamedUNet& unet, bool reuses) : unet_(unet), names_(streamed_parts(unet.config, reuses)) {}
+
+  // What UNet's constructor and forward do for a part; `build` names its layers, which `run` is then called with.
+  template <class Build, class Run>
+  void with(const std::string& part, const Build& build, const Run& run) {
+    const size_t following = ++used_ < names_.size() ? used_ : 0;
+    weights::StateDict state(unet_.fetch(part, names_[following]));
+    const auto layers = build(Scope(state, "layer.unet"));
+    state.check_all_used();
+    run(layers);
+  }
+
+ private:
+  const StreamedUNet& unet_;
+  std::vector<std::string> names_;
+  size_t used_ = 0;
+};
 
 struct Layer {
   nn::ResnetBlock2D resnet;
   std::optional<nn::Transformer2DModel> attention;
-  Tensor operator()(const Tensor& x, const Tensor& activated_time) const {
+  Tensor operator()(const Tensor& x, const Tensor& activated_time, const nn::TokenDownsampling& tokens) const {
     Tensor h = resnet(x, activated_time);
-    return attention ? (*attention)(h) : h;
+    return attention ? (*attention)(h, tokens) : h;
   }
 };
 
@@ -59,16 +72,19 @@ std::string named(const char* blocks, size_t index, const std::string& layer) {
 
 }  // namespace
 
-std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples, const Tensor& timesteps) const {
+std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples, const Tensor& timesteps,
+                                             const std::vector<Shortcuts>& shortcuts) const {
   const Ints& channels = config.block_out_channels;
+  const bool reuses = !shortcuts.empty() && shortcuts.front().reuses();
+  Parts parts(*this, reuses);
   std::vector<Branch> branches;
   Tensor time;  // [B, 4 C0]
   struct In {
     nn::Conv2d conv;
     nn::TimestepEmbedding time;
   };
-  with_part(
-      *this, "in",
+  parts.with(
+      "in",
       [&](const Scope& w) {
         return In{{w / "conv_in", config.in_channels, channels.front(), 3, 1, 1},
                   {w / "time_embedding", channels.front(), config.time_channels(), config.flip_sin_to_cos,
@@ -76,24 +92,26 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
       },
       [&](const In& in) {
         time = ops::silu(in.time(timesteps));
-        for (const Tensor& sample : samples) {
-          Tensor h = in.conv(sample);  // [B, C0, H, W]
-          branches.push_back({h, {h}});
+        for (size_t i = 0; i < samples.size(); ++i) {
+          Tensor h = in.conv(samples[i]);  // [B, C0, H, W]
+          branches.push_back({h, {h}, shortcuts.empty() ? Shortcuts{} : shortcuts.at(i)});
         }
       });
 
-  for (size_t i = 0; i < channels.size(); ++i) {
+  for (size_t i = 0; i < (reuses ? 1 : channels.size()); ++i) {
     for (int64_t layer = 0; layer < config.layers_per_block[i]; ++layer) {
-      with_part(
-          *this, named("down_blocks", i, std::to_string(layer)),
+      parts.with(
+          named("down_blocks", i, std::to_string(layer)),
           [&](const Scope& w) { return down_layer(w, config, i, layer); },
           [&](const Layer& run) {
-            for (Branch& branch : branches) branch.skips.push_back(branch.h = run(branch.h, time));
+            for (Branch& branch : branches) {
+              branch.skips.push_back(branch.h = run(branch.h, time, branch.shortcuts.tokens_at(i)));
+            }
           });
     }
-    if (i + 1 == channels.size()) continue;
-    with_part(
-        *this, named("down_blocks", i, "downsamplers"),
+    if (reuses || i + 1 == channels.size()) continue;
+    parts.with(
+        named("down_blocks", i, "downsamplers"),
         [&](const Scope& w) {
           return nn::Downsample2D(w / "down_blocks" / i / "downsamplers.0", channels[i],
                                   nn::Downsample2D::Padding::both_sides);
@@ -103,29 +121,36 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
         });
   }
 
-  with_part(
-      *this, "mid_block", [&](const Scope& w) { return MidBlock2D(w / "mid_block", config); },
-      [&](const MidBlock2D& run) {
-        for (Branch& branch : branches) branch.h = run(branch.h, time);
-      });
+  if (!reuses) {
+    parts.with(
+        "mid_block", [&](const Scope& w) { return MidBlock2D(w / "mid_block", config); },
+        [&](const MidBlock2D& run) {
+          for (Branch& branch : branches) branch.h = run(branch.h, time);
+        });
+  }
 
-  for (size_t i = 0; i < channels.size(); ++i) {
+  for (size_t i = reuses ? channels.size() - 1 : 0; i < channels.size(); ++i) {
     const size_t level = mirrored_level(config, i);
+    if (level == 0) {
+      for (Branch& branch : branches) {
+        if (reuses) branch.h = **branch.shortcuts.deep;
+        if (!reuses && branch.shortcuts.deep != nullptr) *branch.shortcuts.deep = branch.h;
+      }
+    }
     for (int64_t layer = 0; layer < config.layers_per_block[level] + 1; ++layer) {
-      with_part(
-          *this, named("up_blocks", i, std::to_string(layer)),
-          [&](const Scope& w) { return up_layer(w, config, i, layer); },
+      parts.with(
+          named("up_blocks", i, std::to_string(layer)), [&](const Scope& w) { return up_layer(w, config, i, layer); },
           [&](const Layer& run) {
             for (Branch& branch : branches) {
               branch.h = ops::cat({branch.h, branch.skips.back()}, 1);
               branch.skips.pop_back();
-              branch.h = run(branch.h, time);
+              branch.h = run(branch.h, time, branch.shortcuts.tokens_at(level));
             }
           });
     }
     if (level == 0) continue;
-    with_part(
-        *this, named("up_blocks", i, "upsamplers"),
+    parts.with(
+        named("up_blocks", i, "upsamplers"),
         [&](const Scope& w) { return nn::Upsample2D(w / "up_blocks" / i / "upsamplers.0", channels[level]); },
         [&](const nn::Upsample2D& run) {
           for (Branch& branch : branches) {  // to the size of the way down
@@ -139,8 +164,8 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
     nn::GroupNorm norm;
     nn::Conv2d conv;
   };
-  with_part(
-      *this, "out",
+  parts.with(
+      "out",
       [&](const Scope& w) {
         return Out{{w / "conv_norm_out", channels.front(), config.norm_num_groups, config.norm_eps},
                    {w / "conv_out", channels.front(), config.out_channels, 3, 1, 1}};
@@ -151,17 +176,17 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
   return noises;
 }
 
-std::vector<std::string> streamed_parts(const UNetConfig& config) {
+std::vector<std::string> streamed_parts(const UNetConfig& config, bool reuses) {
   std::vector<std::string> parts{"in"};
   const size_t blocks = config.block_out_channels.size();
-  for (size_t i = 0; i < blocks; ++i) {
+  for (size_t i = 0; i < (reuses ? 1 : blocks); ++i) {
     for (int64_t layer = 0; layer < config.layers_per_block[i]; ++layer) {
       parts.push_back(named("down_blocks", i, std::to_string(layer)));
     }
-    if (i + 1 < blocks) parts.push_back(named("down_blocks", i, "downsamplers"));
+    if (!reuses && i + 1 < blocks) parts.push_back(named("down_blocks", i, "downsamplers"));
   }
-  parts.push_back("mid_block");
-  for (size_t i = 0; i < blocks; ++i) {
+  if (!reuses) parts.push_back("mid_block");
+  for (size_t i = reuses ? blocks - 1 : 0; i < blocks; ++i) {
     for (int64_t layer = 0; layer < config.layers_per_block[mirrored_level(config, i)] + 1; ++layer) {
       parts.push_back(named("up_blocks", i, std::to_string(layer)));
     }

@@ -33,8 +33,8 @@ UNet::UNet(const weights::Scope& w, const UNetConfig& unchecked)
 std::pair<Tensor, Tensor> UNet::stage_in(const Tensor& sample, const Tensor& timesteps) const {
   check_shape("UNet sample", sample, {-1, config.in_channels, -1, -1});
   check_shape("UNet timesteps", timesteps, {sample.size(0)});
-  if (sample.scalar_type() != conv_in.weight.scalar_type() || sample.device() != conv_in.weight.device()) {
-    throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.weight) +
+  if (sample.scalar_type() != conv_in.bias.scalar_type() || sample.device() != conv_in.bias.device()) {
+    throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.bias) +
                                 "; convert one to the other's dtype and device");
   }
   Tensor activated_time = ops::silu(time_embedding(timesteps));  // [B, 4 C0], shared by all resnets
@@ -47,12 +47,21 @@ Tensor UNet::stage_out(const Tensor& h) const {
   return noise;
 }
 
-Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps) const {
+Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps, const Shortcuts& shortcuts) const {
   auto [h, activated_time] = stage_in(sample, timesteps);
   std::vector<Tensor> skips{h};
-  for (const DownBlock2D& block : down_blocks) h = block(h, activated_time, skips);
-  h = mid_block(h, activated_time);
-  for (const UpBlock2D& block : up_blocks) h = block(h, activated_time, skips);  // [B, C0, H, W]
+  if (shortcuts.reuses()) {
+    down_blocks.front().layers(h, activated_time, skips, shortcuts.tokens);
+    h = **shortcuts.deep;
+  } else {
+    for (size_t i = 0; i < down_blocks.size(); ++i) {
+      h = down_blocks[i](h, activated_time, skips, shortcuts.tokens_at(i));
+    }
+    h = mid_block(h, activated_time);
+    for (size_t i = 0; i + 1 < up_blocks.size(); ++i) h = up_blocks[i](h, activated_time, skips);
+    if (shortcuts.deep != nullptr) *shortcuts.deep = h;
+  }
+  h = up_blocks.back()(h, activated_time, skips, shortcuts.tokens);  // [B, C0, H, W]
   return stage_out(h);
 }
 

@@ -24,7 +24,7 @@ struct UNet {
 
   // sample: [B, in_channels, H, W] in the weights' dtype and on their device; timesteps: float32 [B] there.
   // -> predicted noise [B, out_channels, H, W]
-  Tensor operator()(const Tensor& sample, const Tensor& timesteps) const;
+  Tensor operator()(const Tensor& sample, const Tensor& timesteps, const Shortcuts& shortcuts = {}) const;
 
   // What operator() does before and after the blocks. -> hidden state [B, C0, H, W], activated time embedding [B, 4 C0]
   std::pair<Tensor, Tensor> stage_in(const Tensor& sample, const Tensor& timesteps) const;
