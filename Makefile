@@ -45,6 +45,9 @@ demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hou
 .PHONY: build
 build: $(BUILT)  ## compile, and install the wheel into .venv
 
+# Threads that wait for others sleep: spinning, two of them take forty times as long where other programs compute, too.
+test: export OMP_WAIT_POLICY ?= passive
+
 .PHONY: test
 test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch that built it, and the binary on the oldest torch
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0

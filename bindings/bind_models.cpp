@@ -26,8 +26,8 @@ Loaded<Model> load(weights::StateDict& state, const Config& config, const char* 
 template <class Model>
 weights::Tensors plain(const Loaded<Model>& loaded) {
   weights::Tensors parameters = loaded.parameters;
-  for (const auto& [name, shape] : loaded.packed) {
-    parameters[name] = ops::reshape(onednn::unpack(parameters[name]), shape);
+  for (const auto& [name, parameter] : loaded.packed) {
+    parameters[name] = ops::reshape(onednn::unpack(parameter.weight->get()), parameter.shape);
   }
   return parameters;
 }
@@ -119,7 +119,9 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
           "weight_bytes",
           [](const Loaded<Model>& self) {
             int64_t bytes = 0;
-            for (const auto& [name, tensor] : self.parameters) bytes += tensor.numel() * tensor.element_size();
+            auto add = [&](const Tensor& tensor) { bytes += tensor.numel() * tensor.element_size(); };
+            for (const auto& [name, tensor] : self.parameters) add(tensor);
+            for (const auto& [name, parameter] : self.packed) add(parameter.weight->get());
             return bytes;
           },
           "Of all weights, plain.")

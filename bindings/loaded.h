@@ -8,8 +8,8 @@ namespace catvton::bindings {
 template <class Model>
 struct Loaded {
   Model model;
-  weights::Tensors parameters;         // as the model holds them
-  std::map<std::string, Ints> packed;  // those that are packed, and their plain shapes
+  weights::Tensors parameters;       // plain ones
+  weights::PackedParameters packed;  // the others
 };
 
 }  // namespace catvton::bindings

@@ -26,7 +26,7 @@ weights::Pack pack_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t strid
 }  // namespace
 
 Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
-    : weight(w.take("weight", {out, in}, onednn::pack_linear)),
+    : weight(w.take("weight", {out, in}, onednn::pack_linear).tensor()),
       bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
 
 Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const {
@@ -35,18 +35,23 @@ Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const
 }
 
 Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding)
-    : weight(w.take("weight", {out, in, kernel, kernel}, pack_conv2d(out, in, kernel, stride, padding))),
-      bias(w.take("bias", {out})),
-      kernel(kernel),
-      stride(stride),
-      padding(padding) {}
+    : stride(stride), padding(padding) {
+  const weights::Weight taken =
+      w.take("weight", {out, in, kernel, kernel}, pack_conv2d(out, in, kernel, stride, padding));
+  bias = w.take("bias", {out});
+  if (taken.packed && (kernel > 1 || stride > 1)) {
+    packed = std::make_shared<onednn::PackedConv2d>(taken.packed, stride, padding);
+  } else {
+    weight = taken.tensor();
+  }
+}
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
+  if (packed) return (*packed)(x, bias, residual);
   if (!onednn::is_packed(weight)) {
     return plus(ops::products::conv2d(x, weight, bias, stride, {padding, padding}), residual);
   }
-  if (kernel > 1 || stride > 1) return onednn::conv2d(x, weight, bias, stride, padding, residual);
-  // A 1x1 convolution is a linear layer over pixels.
+  // Packed, a 1x1 convolution is a linear layer over pixels.
   const OptionalTensor added = residual ? OptionalTensor{pixels_as_tokens(*residual)} : std::nullopt;
   return ops::permute(onednn::linear(pixels_as_tokens(x), weight, bias, added), {0, 3, 1, 2});
 }

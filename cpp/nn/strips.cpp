@@ -85,7 +85,7 @@ Tensor conv_rows(const Conv2d& conv, int64_t height, int64_t first, int64_t last
                  const std::function<Tensor(int64_t, int64_t)>& input) {
   const int64_t above = first == 0, below = last == height;
   Tensor x = input(first - 1 + above, last + 1 - below);
-  if (onednn::is_packed(conv.weight)) return ops::narrow(conv(x), rows_dim, !above, last - first);
+  if (conv.packed) return ops::narrow(conv(x), rows_dim, !above, last - first);
   if (above || below) x = ops::pad_zeros(x, {0, 0, above, below});
   return ops::products::conv2d(x, conv.weight, conv.bias, 1, {0, 1});
 }
@@ -106,7 +106,7 @@ bool Strips::divide(const Tensor& x) const { return rows(x.size(0), x.size(1), x
 
 Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& strips) {
   if (!strips.divide(x)) return block(x);
-  const int64_t in = x.size(1), out = block.conv1.weight.size(0), height = x.size(2), width = x.size(3);
+  const int64_t in = x.size(1), out = block.conv1.bias.size(0), height = x.size(2), width = x.size(3);
   const int64_t rows = strips.rows(x.size(0), in, height, width);
   Tensor h = empty_map(x, out, height, width);
   {
@@ -148,7 +148,7 @@ Tensor in_strips(const Upsample2D& upsample, const Tensor& x, const Strips& stri
 Tensor in_strips(const Downsample2D& downsample, const Tensor& x, const Strips& strips) {
   if (!strips.divide(x)) return downsample(x);
   const int64_t height = x.size(2) / 2, rows = strips.rows(x.size(0), x.size(1), x.size(2), x.size(3)) / 2;
-  Tensor h = empty_map(x, downsample.conv.weight.size(0), height, x.size(3) / 2);
+  Tensor h = empty_map(x, downsample.conv.bias.size(0), height, x.size(3) / 2);
   for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     const int64_t end = std::min(2 * last + 1, x.size(2));  // the row below the last one is padding
     const Tensor strip = ops::pad_zeros(rows_of(x, 2 * first, end), {0, 1, 0, 2 * last + 1 - end});
@@ -161,7 +161,7 @@ Tensor in_strips(const GroupNorm& norm, const Conv2d& conv, const Tensor& x, con
   if (!strips.divide(x)) return conv(norm.silu(x));
   const int64_t height = x.size(2), rows = strips.rows(x.size(0), x.size(1), height, x.size(3));
   const NormSilu normalised(norm, x, rows);
-  Tensor h = empty_map(x, conv.weight.size(0), height, x.size(3));
+  Tensor h = empty_map(x, conv.bias.size(0), height, x.size(3));
   for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) { return normalised(rows_of(x, from, to)); };
     ops::copy_into(rows_of(h, first, last), conv_rows(conv, height, first, last, input));

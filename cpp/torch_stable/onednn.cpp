@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
 
 namespace catvton::onednn {
 namespace {
@@ -43,6 +44,23 @@ bool agree(const Tensor& got, const Tensor& want, double rounding) {
     largest = std::max(largest, std::abs(static_cast<double>(b[i])));
   }
   return difference <= 4 * rounding * largest;
+}
+
+// mkldnn::_convolution_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] stride, int[] dilation, int groups,
+//                                str attr, Scalar?[] scalars, str? algorithm) -> Tensor
+// mkldnn::_convolution_pointwise.binary(Tensor X, Tensor other, Tensor W, Tensor? B, int[] padding, int[] stride,
+//                                       int[] dilation, int groups, str binary_attr, Scalar? alpha, str? unary_attr,
+//                                       Scalar?[] unary_scalars, str? unary_algorithm) -> Tensor
+Tensor conv2d(const Tensor& x, const Tensor& packed, const OptionalTensor& bias, int64_t stride, int64_t padding,
+              const OptionalTensor& residual = {}) {
+  const Ints strides{stride, stride}, paddings{padding, padding}, dilation{1, 1};
+  if (residual && residual->size(2) * residual->size(3) > 1) {  // of a single pixel torch 2.10 refuses it
+    return call("mkldnn::_convolution_pointwise", "binary", x, *residual, packed, bias, paddings, strides, dilation,
+                int64_t{1}, sum, no_scalar, no_text, no_scalars, no_text);
+  }
+  const Tensor out = call("mkldnn::_convolution_pointwise", "", x, packed, bias, paddings, strides, dilation,
+                          int64_t{1}, no_activation, no_scalars, no_text);
+  return residual ? ops::add(out, *residual) : out;
 }
 
 bool computes_rightly(ScalarType dtype) {
@@ -103,9 +121,9 @@ Tensor pack_linear(const Tensor& weight) {
 
 // mkldnn::_reorder_convolution_weight(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int groups=1,
 //                                     int[]? input_size=None) -> Tensor
-Tensor pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding) {
+Tensor pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding, const std::optional<Ints>& input) {
   return call("mkldnn::_reorder_convolution_weight", "", contiguous(weight), Ints{padding, padding},
-              Ints{stride, stride}, Ints{1, 1}, int64_t{1}, std::optional<Ints>{});
+              Ints{stride, stride}, Ints{1, 1}, int64_t{1}, input);
 }
 
 // aten::to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor
@@ -120,21 +138,29 @@ Tensor linear(const Tensor& x, const Tensor& packed, const OptionalTensor& bias,
   return call("mkldnn::_linear_pointwise", "", x, packed, bias, no_activation, no_scalars, no_text);
 }
 
-// mkldnn::_convolution_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] stride, int[] dilation, int groups,
-//                                str attr, Scalar?[] scalars, str? algorithm) -> Tensor
-// mkldnn::_convolution_pointwise.binary(Tensor X, Tensor other, Tensor W, Tensor? B, int[] padding, int[] stride,
-//                                       int[] dilation, int groups, str binary_attr, Scalar? alpha, str? unary_attr,
-//                                       Scalar?[] unary_scalars, str? unary_algorithm) -> Tensor
-Tensor conv2d(const Tensor& x, const Tensor& packed, const OptionalTensor& bias, int64_t stride, int64_t padding,
-              const OptionalTensor& residual) {
-  const Ints strides{stride, stride}, paddings{padding, padding}, dilation{1, 1};
-  if (residual && residual->size(2) * residual->size(3) > 1) {  // of a single pixel torch 2.10 refuses it
-    return call("mkldnn::_convolution_pointwise", "binary", x, *residual, packed, bias, paddings, strides, dilation,
-                int64_t{1}, sum, no_scalar, no_text, no_scalars, no_text);
-  }
-  const Tensor out = call("mkldnn::_convolution_pointwise", "", x, packed, bias, paddings, strides, dilation,
-                          int64_t{1}, no_activation, no_scalars, no_text);
-  return residual ? ops::add(out, *residual) : out;
+Tensor PackedWeight::get() const {
+  const std::lock_guard alone(alone_);
+  return packed_;
+}
+
+void PackedWeight::set(Tensor packed) {
+  const std::lock_guard alone(alone_);
+  packed_ = std::move(packed);
+}
+
+Tensor PackedConv2d::operator()(const Tensor& x, const OptionalTensor& bias, const OptionalTensor& residual) {
+  const Maps maps{shape_of(x), torch::stable::get_num_threads()};
+  if (misfit(maps)) weight_->set(pack_conv2d(unpack(weight_->get()), stride_, padding_, maps.first));
+  return conv2d(x, weight_->get(), bias, stride_, padding_, residual);
+}
+
+// Asked once a call; where true, the weight is about to fit.
+bool PackedConv2d::misfit(const Maps& maps) {
+  const std::lock_guard alone(remembering_);
+  const bool again = maps == std::exchange(last_, maps);
+  if (fits_ == maps || !(again || fits_.first.empty())) return false;
+  fits_ = maps;
+  return true;
 }
 
 }  // namespace catvton::onednn

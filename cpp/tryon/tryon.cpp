@@ -39,7 +39,7 @@ void check(const Inputs& inputs, Kind kind, const models::VAEConfig& vae) {
 models::Posterior encode(const models::VAE& vae, const Tensor& images, const Options& options,
                          const std::string& tap_name) {
   tap::record(tap_name, "input", images);
-  const Tensor converted = ops::to(images, vae.encoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(images, vae.encoder.conv_in.bias.scalar_type());
   const models::Posterior posterior = vae.encode(converted, options.strips);
   const models::Posterior exact{.moments = posterior.moments,
                                 .mean = ops::to(posterior.mean, ScalarType::Float),
@@ -120,7 +120,7 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
 Tensor decode(const models::VAE& vae, const Tensor& latents, const nn::Strips& strips) {
   const Tensor unscaled = ops::mul(latents, 1.0 / vae.config.scaling_factor);
   tap::record("decode", "input", unscaled);
-  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.weight.scalar_type());
+  const Tensor converted = ops::to(unscaled, vae.decoder.conv_in.bias.scalar_type());
   const Tensor decoded = ops::to(vae.decode(converted, strips), ScalarType::Float);  // [B, 3, H, W]
   tap::record("decode", "output_f", decoded);
   const Tensor half = ops::full({}, 0.5, ScalarType::Float, decoded);
@@ -170,7 +170,7 @@ void check(const Options& options) {
 }
 
 Denoiser resident(const models::UNet& unet, bool one_by_one) {
-  return {unet.config, unet.conv_in.weight.scalar_type(),
+  return {unet.config, unet.conv_in.bias.scalar_type(),
           [&unet, one_by_one](const Tensor& input, const Tensor& timesteps,
                               const std::vector<models::Shortcuts>& branches) {
             const int64_t count = static_cast<int64_t>(branches.size());

@@ -4,7 +4,6 @@
 
 #include <stdexcept>
 
-#include "torch_stable/onednn.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::weights {
@@ -55,15 +54,17 @@ Tensor StateDict::take(const std::string& name, const Ints& shape) {
   return taken_[name] = found->second;
 }
 
-Tensor StateDict::take(const std::string& name, const Ints& shape, const Pack& pack) {
+Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& pack) {
   Tensor plain = take(name, shape);
   if (!packs_ || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU ||
       !onednn::works(plain.scalar_type())) {
-    return plain;
+    return {plain, nullptr};
   }
-  packed_[name] = shape;
+  auto packed = std::make_shared<onednn::PackedWeight>(pack(plain));
+  packed_[name] = {packed, shape};
+  taken_.erase(name);
   tensors_.erase(name);
-  return taken_[name] = pack(plain);
+  return {{}, packed};
 }
 
 void StateDict::check_all_used() const {

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "torch_stable/call.h"
+#include "torch_stable/onednn.h"
 
 namespace catvton::weights {
 
@@ -15,6 +17,19 @@ using Tensors = std::map<std::string, Tensor>;
 
 // A weight in the layout that its layer computes with; exact.
 using Pack = std::function<Tensor(const Tensor&)>;
+
+// What was taken: plain, or packed.
+struct Weight {
+  Tensor plain;
+  std::shared_ptr<onednn::PackedWeight> packed;
+  Tensor tensor() const { return packed ? packed->get() : plain; }
+};
+
+struct PackedParameter {
+  std::shared_ptr<onednn::PackedWeight> weight;
+  Ints shape;  // of the plain weight
+};
+using PackedParameters = std::map<std::string, PackedParameter>;
 
 class StateDict {
  public:
@@ -32,16 +47,14 @@ class StateDict {
   // single load reports everything that is wrong.
   Tensor take(const std::string& name, const Ints& shape);
   // The same, packed where this state packs.
-  Tensor take(const std::string& name, const Ints& shape, const Pack& pack);
+  Weight take(const std::string& name, const Ints& shape, const Pack& pack);
 
   // Throws std::invalid_argument listing missing, unfit and unused names; returns if there are none.
   void check_all_used() const;
 
-  // What take() has handed out, by name.
+  // What take() has handed out, by name: plain, and packed.
   const Tensors& taken() const { return taken_; }
-
-  // Of those, the ones that are packed, with the shapes that they were given in.
-  const std::map<std::string, Ints>& packed() const { return packed_; }
+  const PackedParameters& packed() const { return packed_; }
 
  private:
   StateDict() = default;
@@ -49,7 +62,7 @@ class StateDict {
 
   Tensors tensors_, taken_;
   std::set<std::string> used_;
-  std::map<std::string, Ints> packed_;
+  PackedParameters packed_;
   bool packs_ = false;
   std::optional<std::pair<ScalarType, Device>> blank_;
   std::string problems_;
@@ -64,7 +77,7 @@ class Scope {
   Scope operator/(const std::string& name) const { return {*state_, prefix_ + name + ".", label_ + "." + name}; }
   Scope operator/(size_t index) const { return *this / std::to_string(index); }
   Tensor take(const std::string& name, const Ints& shape) const { return state_->take(prefix_ + name, shape); }
-  Tensor take(const std::string& name, const Ints& shape, const Pack& pack) const {
+  Weight take(const std::string& name, const Ints& shape, const Pack& pack) const {
     return state_->take(prefix_ + name, shape, pack);
   }
   const std::string& label() const { return label_; }  // "unet.down_blocks.0.attentions.1"

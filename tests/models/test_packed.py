@@ -1,5 +1,7 @@
 """Packed models: the same results as plain ones and as diffusers, weights that come back bit for bit."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -63,6 +65,38 @@ def test_vae(dtype):
         theirs.float()
         assert_as_good(mean, their_mean, theirs.encode(images.float()).latent_dist.mean)
         assert_as_good(decoded, their_decoded, theirs.decode(latents.float()).sample)
+
+
+def test_weights_follow_the_size_of_the_maps():
+    """Other sizes and numbers of threads, once and again: convolutions are packed anew, and nothing else changes."""
+    theirs = diffusers_unet(**WIDE)
+    ours, before = packed(theirs), torch.get_num_threads()
+    timesteps = torch.tensor([981.0])
+    try:
+        for threads, *size in [(1, 14, 9), (1, 16, 12), (1, 16, 12), (2, 16, 12), (2, 16, 12), (2, 48, 40), (1, 14, 9)]:
+            torch.set_num_threads(threads)
+            sample = torch.randn(1, 9, *size)
+            with torch.inference_mode():
+                assert error(ours(sample, timesteps), run_unet(theirs, sample, timesteps)) <= 1e-5
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(ours.parameters[name], weight) for name, weight in unet_weights(theirs).items())
+
+
+def test_threads_of_different_sizes_share_a_model():
+    theirs = diffusers_unet()
+    ours, timesteps = packed(theirs), torch.tensor([981.0])
+    samples = [torch.randn(1, 9, *size) for size in SIZES]
+    with torch.inference_mode():
+        wanted = [run_unet(theirs, sample, timesteps) for sample in samples]
+
+    def work(number):
+        with torch.inference_mode():
+            return [error(ours(samples[number], timesteps), wanted[number]) for _ in range(20)]
+
+    with ThreadPoolExecutor(len(SIZES)) as pool:
+        assert max(max(found) for found in pool.map(work, range(len(SIZES)))) <= 1e-5
+    assert all(torch.equal(ours.parameters[name], weight) for name, weight in unet_weights(theirs).items())
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -30,11 +30,12 @@ def cases(draw):
     batch=st.integers(1, 2),
     latent_size=st.sampled_from(((8, 5), (7, 3), (1, 4), (13, 1), (5, 5))),
     strip=st.one_of(st.just(1), st.integers(100, 20000)),
+    pack=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_strips_of_any_size_equal_diffusers(options, batch, latent_size, strip, seed):
+def test_strips_of_any_size_equal_diffusers(options, batch, latent_size, strip, pack, seed):
     vae = diffusers_vae(seed, **options)
-    native, scale = native_vae(vae), 2 ** (len(vae.config.block_out_channels) - 1)
+    native, scale = native_vae(vae, pack=pack), 2 ** (len(vae.config.block_out_channels) - 1)
     images = torch.rand(batch, 3, *(size * scale for size in latent_size)) * 2 - 1
     latents = torch.randn(batch, 4, *latent_size)
     with torch.inference_mode():

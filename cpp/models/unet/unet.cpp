@@ -33,8 +33,8 @@ UNet::UNet(const weights::Scope& w, const UNetConfig& unchecked)
 std::pair<Tensor, Tensor> UNet::stage_in(const Tensor& sample, const Tensor& timesteps) const {
   check_shape("UNet sample", sample, {-1, config.in_channels, -1, -1});
   check_shape("UNet timesteps", timesteps, {sample.size(0)});
-  if (sample.scalar_type() != conv_in.weight.scalar_type() || sample.device() != conv_in.weight.device()) {
-    throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.weight) +
+  if (sample.scalar_type() != conv_in.bias.scalar_type() || sample.device() != conv_in.bias.device()) {
+    throw std::invalid_argument("UNet sample is " + describe(sample) + ", the weights are " + describe(conv_in.bias) +
                                 "; convert one to the other's dtype and device");
   }
   Tensor activated_time = ops::silu(time_embedding(timesteps));  // [B, 4 C0], shared by all resnets

@@ -22,9 +22,9 @@ const VAEConfig& checked(const VAEConfig& config) {
   return config;
 }
 
-void check_input(const char* what, const Tensor& x, const Tensor& weight) {
-  if (x.scalar_type() == weight.scalar_type() && x.device() == weight.device()) return;
-  throw std::invalid_argument(std::string(what) + " are " + describe(x) + ", the weights are " + describe(weight) +
+void check_input(const char* what, const Tensor& x, const Tensor& bias) {
+  if (x.scalar_type() == bias.scalar_type() && x.device() == bias.device()) return;
+  throw std::invalid_argument(std::string(what) + " are " + describe(x) + ", the weights are " + describe(bias) +
                               "; convert one to the other's dtype and device");
 }
 
@@ -152,7 +152,7 @@ VAE::VAE(const weights::Scope& w, const VAEConfig& unchecked)
 
 Posterior VAE::encode(const Tensor& images, const nn::Strips& strips) const {
   check_shape("VAE images", images, {-1, config.in_channels, -1, -1});
-  check_input("VAE images", images, encoder.conv_in.weight);
+  check_input("VAE images", images, encoder.conv_in.bias);
   if (images.size(2) % config.downscale() != 0 || images.size(3) % config.downscale() != 0) {
     throw std::invalid_argument("VAE images: height and width must be multiples of " +
                                 std::to_string(config.downscale()) + ", got " + to_text(shape_of(images)));
@@ -166,7 +166,7 @@ Posterior VAE::encode(const Tensor& images, const nn::Strips& strips) const {
 
 Tensor VAE::decode(const Tensor& latents, const nn::Strips& strips) const {
   check_shape("VAE latents", latents, {-1, config.latent_channels, -1, -1});
-  check_input("VAE latents", latents, decoder.conv_in.weight);
+  check_input("VAE latents", latents, decoder.conv_in.bias);
   return decoder(post_quant_conv ? (*post_quant_conv)(latents) : latents, tap::on() ? nn::Strips{} : strips);
 }
 
