@@ -42,6 +42,7 @@ ROWS = {name: sampling for name, sampling in PRESETS.items()} | {
         "20 steps": TWENTY,
         "10 steps": {"steps": 10},
         "10 steps, guidance 1.5": {"steps": 10, "guidance": 1.5},
+        "20 steps, unipc": {"steps": 20, "solver": "unipc"},
         "10 steps, unipc": {"steps": 10, "solver": "unipc"},
         "6 steps, unipc": {"steps": 6, "solver": "unipc"},
         "10 steps, sde-dpm++": {"steps": 10, "solver": "sde-dpm++"},
