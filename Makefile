@@ -45,9 +45,6 @@ demo-model: build $(STAMPS)/evaluation  ## train a small model from nothing: hou
 .PHONY: build
 build: $(BUILT)  ## compile, and install the wheel into .venv
 
-# Threads that wait for others sleep: spinning, two of them take forty times as long where other programs compute, too.
-test: export OMP_WAIT_POLICY ?= passive
-
 .PHONY: test
 test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch that built it, and the binary on the oldest torch
 	$(PYTHON) scripts/test_abi.py --wheel $(WHEEL) 2.10.0
@@ -117,6 +114,10 @@ wheel: build $(STAMPS)/wheel-tools  ## a wheel to give away, in dist/: named for
 	PATH="$(abspath $(dir $(PYTHON))):$$PATH" $(PYTHON) -m auditwheel repair \
 	  --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist $(WHEEL)
 	@ls -l dist
+
+.PHONY: test-wheel
+test-wheel: wheel  ## that wheel in a new environment, away from its sources
+	$(PYTHON) scripts/test_wheel.py
 
 .PHONY: clean
 clean:  ## remove everything that make has made, environments too

@@ -1,12 +1,13 @@
-"""What each approximation saves and costs: seconds and scores of the demo model, errors of the published size.
+"""What each approximation saves and costs: seconds and scores of the demo model, errors of latents, counted work.
 
     python scripts/approximations.py --out output/approximations                      # the demo model on drawn cases
-    python scripts/approximations.py --out output/approximations --full build/demo/weights --count 0
+    python scripts/approximations.py --out output/approximations --latents build/demo/weights --count 0
 
 Every case is tried with every row of options in turn, so what else the machine does meets all of them alike; seconds
-are the process' CPU time. Scores are `catvton evaluate`'s, unpaired and pasted back. --full adds how far the final
-latents are from those of an exact run with the same noise, for a model of the published size (made-up weights,
-`make demo-full` writes them). Last comes what they leave of the published UNet's work, counted and not timed.
+are the process' CPU time. Scores are `catvton evaluate`'s, unpaired and pasted back. --latents adds how far the final
+latents are from those of an exact run with the same noise, for a model with made-up weights (`make demo-full` writes
+some of the published size, tests/synthetic_weights.py --tiny small ones). Last comes what the approximations leave of
+the published UNet's work, counted and not timed.
 
 It goes on where it was stopped. Writes cases.jsonl, latents.jsonl and table.md.
 """
@@ -18,7 +19,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ ROWS = {name: sampling for name, sampling in PRESETS.items()} | {
         "20 steps, token_downsampling 4": TWENTY | {"token_downsampling": 4},
     }.items()
 }
-# Of the published size, against an exact run of as many steps: what changes the trajectory itself is not comparable.
+# Against an exact run of as many steps: what a solver changes is the trajectory itself, and not comparable.
 LATENT_SIZE, LATENT_STEPS = (256, 192), 6
 LATENT_ROWS = {
     text: Sampling(steps=LATENT_STEPS, **options)
@@ -90,49 +91,62 @@ class Kept:
 
 
 def operations(height: int, width: int, sampling: Sampling) -> float:
-    """TFLOP of the published UNet in all steps: products and convolutions as the engine calls them on torch's `meta`
-    device, and attention, of which nothing is called there, by its formula."""
+    """TFLOP of the published UNet in all steps."""
+    whole, reusing = _call_operations(height, width, sampling.token_downsampling)
+    start, stop = sampling.guidance_interval
+    total = 0.0
+    for i in range(sampling.steps):
+        # A step in which guidance sets in is whole (cpp/tryon/tryon.cpp): no row has one that would not be.
+        branches = 2 if start <= i / sampling.steps < stop else 1
+        total += branches * (whole if i % sampling.cache_interval == 0 else reusing)
+    return total / 1e12
+
+
+@lru_cache
+def _call_operations(height: int, width: int, token_downsampling: int) -> list[float]:
+    """FLOP of one branch in a whole step and in one that reuses what is deep: products and convolutions as the engine
+    calls them on torch's `meta` device, and attention, for which it calls nothing there, by its formula."""
     from torch.utils.flop_counter import FlopCounterMode
 
     config, like = C.UNetConfig(), torch.empty(0, device="meta")
-    counter, seen = FlopCounterMode(display=False), []
+    counter, counted = FlopCounterMode(display=False), []
+
+    def count(*_: Any) -> None:
+        counted.append(counter.get_total_flops())
 
     def noise(shape: list[int]) -> torch.Tensor:
-        seen.append(counter.get_total_flops())
+        count()
         return torch.zeros(shape, device="meta")
 
     def picture(channels: int) -> torch.Tensor:
         return torch.zeros(1, channels, height, width, device="meta")
 
+    options = {"steps": 2, "guidance": 1.0, "eta": 0.0, "cache_interval": 2, "token_downsampling": token_downsampling}
     with torch.no_grad(), counter:
         C.tryon(
             C.UNet.blank(config, like),
             C.VAE.blank(C.VAEConfig(), like),
             *(picture(3), picture(3), picture(1), C.DDIMConfig()),
             noise=noise,
-            on_step=lambda step, total, latents: seen.append(counter.get_total_flops()),
-            **sampling.options(),
+            on_step=count,
+            **options,
         )
-    steps = range(sampling.steps)
-    start, stop = sampling.guidance_interval
-    branches = [2 if start <= i / sampling.steps < stop else 1 for i in steps]
-    attention = sum(
-        branches[i] * _attention(config, height // 4, width // 8, sampling, i % sampling.cache_interval > 0)
-        for i in steps
-    )
-    # The third noise is that of the first latents; the last entry that of the last step, or its end.
-    return (seen[-1] - seen[2] + attention) / 1e12
+    # Before the first latents are drawn, after the first step, after the second.
+    called = [counted[3] - counted[2], counted[4] - counted[3]]
+    grid = height // 4, width // 8
+    return [called[i] + _attention(config, *grid, token_downsampling, reuses) for i, reuses in enumerate((False, True))]
 
 
-def _attention(config: C.UNetConfig, height: int, width: int, sampling: Sampling, reuses: bool) -> float:
-    """Of one branch in one step, over joined maps [height, width]: two products of N x n x channels, 2 FLOP each."""
-    total = 0.0
-    for level, channels in enumerate(config.block_out_channels[: 1 if reuses else None]):
+def _attention(config: C.UNetConfig, height: int, width: int, token_downsampling: int, reuses: bool) -> float:
+    """Over joined maps [height, width]: two products of N x n x channels for each, 2 FLOP an element."""
+    total, levels = 0.0, len(config.block_out_channels)
+    for level in range(1 if reuses else levels):
         count = config.layers_per_block[level] * config.down_block_attention[level]
-        count += (config.layers_per_block[level] + 1) * list(reversed(config.up_block_attention))[level]
-        count += config.mid_block_attention if level + 1 == len(config.block_out_channels) else 0
+        count += (config.layers_per_block[level] + 1) * config.up_block_attention[levels - 1 - level]
+        count += config.mid_block_attention if level == levels - 1 else 0
         tokens = (height >> level) * (width >> level)
-        total += count * 4.0 * tokens * tokens * channels / (sampling.token_downsampling**2 if level == 0 else 1)
+        seen = tokens / token_downsampling**2 if level == 0 else tokens
+        total += count * 4.0 * tokens * seen * config.block_out_channels[level]
     return total
 
 
@@ -143,7 +157,7 @@ def work() -> str:
     exact = [operations(*size, LATENT_ROWS["exact"]) for size in sizes]
     for row, sampling in LATENT_ROWS.items():
         found = [operations(*size, sampling) for size in sizes]
-        cells = [f"{f / LATENT_STEPS:.1f} ({f / e:.0%})" for f, e in zip(found, exact, strict=True)]
+        cells = [f"{f / LATENT_STEPS:.2f} ({f / e:.0%})" for f, e in zip(found, exact, strict=True)]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -153,9 +167,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of results")
     parser.add_argument("--model", default="demo", help="default %(default)s")
     parser.add_argument("--count", type=int, default=40, help="of cases; 0 for none (%(default)s)")
-    parser.add_argument(
-        "--full", type=Path, metavar="DIR", help="a model of the published size, for the latents' errors"
-    )
+    parser.add_argument("--latents", type=Path, metavar="DIR", help="a model, for the errors of its latents")
     parser.add_argument("--threads", type=int, default=1, help="of torch (%(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -163,8 +175,8 @@ def main() -> None:
     blocks = []
     if args.count:
         blocks.append(scores(args.model, args.count, Kept(args.out / "cases.jsonl")))
-    if args.full:
-        blocks.append(errors(args.full, Kept(args.out / "latents.jsonl")))
+    if args.latents:
+        blocks.append(errors(args.latents, Kept(args.out / "latents.jsonl")))
     blocks.append(work())
     (args.out / "table.md").write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
     print("\n\n".join(blocks))
@@ -207,7 +219,7 @@ def mean(values: Iterable[float | bool | None]) -> float:
 def errors(folder: Path, kept: Kept) -> str:
     lines = ["| | CPU seconds a step | error of the final latents |", "|---|---|---|"]
     height, width = LATENT_SIZE
-    run = FullSize(folder)
+    run = Latents(folder)
     for row, sampling in tqdm(LATENT_ROWS.items(), unit="run"):
         key = [str(folder.resolve()), LATENT_SIZE, sampling.options()]
         found = kept.get(key, lambda s=sampling: run.error(s))
@@ -215,8 +227,8 @@ def errors(folder: Path, kept: Kept) -> str:
     return f"{height}x{width}, {LATENT_STEPS} steps:\n\n" + "\n".join(lines)
 
 
-class FullSize:
-    """A model of the published size, loaded when it is needed, and its exact latents."""
+class Latents:
+    """A model, loaded when it is needed, and the latents of its exact run."""
 
     def __init__(self, folder: Path):
         self.folder = folder

@@ -69,8 +69,10 @@ class Sampling:
 
 PRESETS: dict[Preset, Sampling] = {
     "exact": Sampling(),
-    "fast": Sampling(steps=20, solver="unipc"),
-    "turbo": Sampling(steps=8, solver="unipc"),
+    "fast": Sampling(steps=20, solver="sde-dpm++"),
+    "turbo": Sampling(
+        steps=10, solver="sde-dpm++", guidance_interval=(0.0, 0.5), cache_interval=2, token_downsampling=2
+    ),
 }
 
 

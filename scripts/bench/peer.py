@@ -58,7 +58,7 @@ def openvino(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
 
     sample, timesteps = sample.float(), timesteps.float()
     converted = ov.convert_model(Step(unet.float()), example_input=(sample, timesteps))
-    converted.reshape([sample.shape, timesteps.shape])  # static shapes are its best setting
+    converted.reshape({0: list(sample.shape), 1: list(timesteps.shape)})  # static shapes are its best setting
     hint = {"bfloat16": "bf16", "float32": "f32"}[args.dtype]
     options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": args.threads}
     network = ov.compile_model(converted, "CPU", options)
