@@ -6,7 +6,6 @@
 
 #include "nn/poll.h"
 #include "ops/products.h"
-#include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 

@@ -11,4 +11,9 @@ inline bool guided(double scale) { return scale > 1.0; }
 // both: [2B, ...], unconditional half first -> [B, ...]
 Tensor guide(const Tensor& both, double scale);
 
+// estimate: [2B, ...] where `scale` guides, else [B, ...], which is returned as it is.
+inline Tensor guide_where_guided(const Tensor& estimate, double scale) {
+  return guided(scale) ? guide(estimate, scale) : estimate;
+}
+
 }  // namespace catvton::sampling

@@ -13,8 +13,7 @@ namespace {
 
 Stepped by_aten(const DDIMStep& step, const Tensor& estimate, double guidance, const Tensor& sample,
                 const OptionalTensor& noise) {
-  const Tensor exact = ops::to(estimate, sample.scalar_type());
-  const Tensor eps = guided(guidance) ? guide(exact, guidance) : exact;
+  const Tensor eps = guide_where_guided(ops::to(estimate, sample.scalar_type()), guidance);
   const Tensor x0 = step.pred_x0(eps, sample);
   return {x0, step.prev_sample(eps, x0, noise)};
 }

@@ -62,17 +62,13 @@ void guided_step(const Run& run, const GuidedStepArguments& in) {
   for_number(in.number, [&](auto number) {
     using T = decltype(number);
     const T* estimate = static_cast<const T*>(in.estimate);
-    auto in_packs = [&](auto width) {
+    const bool fit = fits_packs<float>(in.count, estimate, in.sample, in.noise, in.pred_x0, in.prev_sample);
+    for_width<float>(fit, [&](auto width) {
       constexpr int numbers = decltype(width)::value;
       run(GuidedStep<T, numbers>{estimate, in.sample, in.noise, in.pred_x0, in.prev_sample, in.count, in.guided,
                                  in.factors},
           one_thread_each(in.count / numbers));
-    };
-    if (fits_packs<float>(in.count, estimate, in.sample, in.noise, in.pred_x0, in.prev_sample)) {
-      in_packs(Width<widest<float>>{});
-    } else {
-      in_packs(Width<1>{});
-    }
+    });
   });
 }
 

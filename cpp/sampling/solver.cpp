@@ -60,8 +60,7 @@ class MultistepSolver : public Solver {
 
 Stepped Solver::step(int64_t step, const Tensor& estimate, double guidance, const Tensor& sample,
                      const OptionalTensor& noise) {
-  const Tensor exact = ops::to(estimate, ScalarType::Float);
-  const Tensor eps = guided(guidance) ? guide(exact, guidance) : exact;
+  const Tensor eps = guide_where_guided(ops::to(estimate, ScalarType::Float), guidance);
   const Tensor x0 = pred_x0(step, eps, sample);
   return {x0, prev_sample(step, eps, x0, sample, noise)};
 }

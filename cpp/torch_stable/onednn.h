@@ -24,10 +24,9 @@ bool works(ScalarType dtype);
 // True for what pack_linear and pack_conv2d return: shape, dtype and device can be asked of it, nothing else.
 bool is_packed(const Tensor& weight);
 
-// input: the shape of the maps to come, [B, in, H, W], if it is known.
 Tensor pack_linear(const Tensor& weight);  // [out, in]
-Tensor pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding,
-                   const std::optional<Ints>& input = {});  // [out, in, kernel, kernel]
+// weight: [out, in, kernel, kernel]; input: the shape of the maps to come, [B, in, H, W], if it is known.
+Tensor pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding, const std::optional<Ints>& input = {});
 Tensor unpack(const Tensor& packed);
 
 // x: [..., in] -> [..., out], plus `residual` of that shape.

@@ -108,7 +108,7 @@ Tensor denoise(const Denoiser& unet, const Conditioning& conditioning, const Opt
     if (tap::on()) {
       const Tensor output = ops::to(estimate, ScalarType::Float);
       tap::record(tap_name, "unet_out", output);
-      tap::record(tap_name, "eps_cfg", guided ? sampling::guide(output, guidance) : output);
+      tap::record(tap_name, "eps_cfg", sampling::guide_where_guided(output, guidance));
       tap::record(tap_name, "sample", latents);
     }
     const OptionalTensor variance = solver.draws_noise() ? OptionalTensor{noise(shape_of(latents))} : std::nullopt;

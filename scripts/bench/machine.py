@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from networks import support
 from rounds import Rounds
 
 
@@ -33,7 +34,7 @@ def peaks(rounds: Rounds, device: torch.device, side: int) -> dict[str, float]:
     """TFLOP/s of square matrix products: a practical ceiling for anything made of them. No bfloat16 where a CPU has
     no instructions for it: minutes for a number that nothing here is measured by."""
     found = {}
-    slow = device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    slow = device.type == "cpu" and not support.HAS_BFLOAT16
     for dtype in (torch.float32,) if slow else (torch.float32, torch.bfloat16):
         a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         found[str(dtype).removeprefix("torch.")] = 2 * side**3 / rounds.best(lambda a=a, b=b: a @ b) / 1e12

@@ -13,7 +13,6 @@ import argparse
 import gc
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +42,12 @@ def main() -> None:
     found = json.loads(args.out.read_text()) if args.out.is_file() else {"settings": settings, "points": []}
     if found["settings"] != settings:
         sys.exit(f"{args.out} is of {found['settings']}; give another --out")
-    if "machine" not in found:
-        found["machine"] = machine.machine(torch.device("cpu"))
-        found["peaks"] = {}
-        for threads in args.threads:
+    found.setdefault("machine", machine.machine(torch.device("cpu")))
+    peaks = found.setdefault("peaks", {})
+    for threads in args.threads:
+        if str(threads) not in peaks:
             torch.set_num_threads(threads)
-            found["peaks"][str(threads)] = machine.peaks(Rounds(3, 0.5), torch.device("cpu"), 2048)[args.dtype]
+            peaks[str(threads)] = machine.peaks(Rounds(3, 0.5), torch.device("cpu"), 2048)[args.dtype]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     known = {(point["size"], point["threads"]) for point in found["points"]}
     wanted = [(size, threads) for size in args.sizes for threads in args.threads if (size, threads) not in known]
@@ -70,17 +69,13 @@ def measured(unet: Any, size: str, args: argparse.Namespace) -> dict[str, float]
     height, width = map(int, size.split("x"))
     sample = torch.randn(2, 9, 2 * height // 8, width // 8).to(getattr(torch, args.dtype))
     timesteps = torch.full((2,), 501.0)
-    for _ in range(2):  # the second packs the weights for this size
-        unet(sample, timesteps)
-    seconds = []
-    for _ in range(args.rounds):
-        began = time.perf_counter()
-        unet(sample, timesteps)
-        seconds.append(time.perf_counter() - began)
+    unet(sample, timesteps)
+    # best() makes a call of its own first, which packs the weights for this size
+    seconds = Rounds(args.rounds, 0).best(lambda: unet(sample, timesteps))
     with torch.device("meta"):
         blank = support.diffusers_unet(**SIZES[args.model][0])
         work = operations(lambda: support.run_unet(blank, torch.empty(sample.shape), torch.empty(2)))
-    return {"pixels": height * width, "seconds": min(seconds), "operations": work}
+    return {"pixels": height * width, "seconds": seconds, "operations": work}
 
 
 def table(found: dict[str, Any]) -> str:

@@ -88,9 +88,8 @@ def _dress(model: Any, args: argparse.Namespace, garments, masks, maps) -> Any:
     import torch
     from tqdm import tqdm
 
-    with tqdm(
-        total=len(garments) * options.sampling_of(args).steps, unit="step", disable=None
-    ) as bar:  # None: only on a terminal
+    steps = len(garments) * options.sampling_of(args).steps
+    with tqdm(total=steps, unit="step", disable=None) as bar:  # None: only on a terminal
         try:
             return model.outfit(
                 args.person,

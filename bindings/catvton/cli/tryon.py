@@ -127,9 +127,8 @@ def _dress(model: Any, jobs: list[Job], args: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    with tqdm(
-        total=len(jobs) * options.sampling_of(args).steps, unit="step", disable=None
-    ) as bar:  # None: only on a terminal
+    steps = len(jobs) * options.sampling_of(args).steps
+    with tqdm(total=steps, unit="step", disable=None) as bar:  # None: only on a terminal
         for job in jobs:
             bar.set_description(job.out.name)
             try:

@@ -146,18 +146,14 @@ void add_and_norm(const Run& run, const AddAndNormArguments& in) {
   for_number(in.number, [&](auto number) {
     using T = decltype(number);
     auto typed = [](const void* address) { return static_cast<const T*>(address); };
-    auto in_packs = [&](auto width) {
+    const bool fit =
+        fits_packs<T>(in.columns, in.h, in.residual, in.weight1, in.bias1, in.weight2, in.bias2, in.sum, in.normalised);
+    for_width<T>(fit, [&](auto width) {
       run(AddAndNorm<T, decltype(width)::value>{typed(in.h), typed(in.residual), typed(in.weight1), typed(in.bias1),
                                                 typed(in.weight2), typed(in.bias2), static_cast<T*>(in.sum),
                                                 static_cast<T*>(in.normalised), in.rows, in.columns, in.eps},
           rows_of_a_block(in));
-    };
-    if (fits_packs<T>(in.columns, in.h, in.residual, in.weight1, in.bias1, in.weight2, in.bias2, in.sum,
-                      in.normalised)) {
-      in_packs(Width<widest<T>>{});
-    } else {
-      in_packs(Width<1>{});
-    }
+    });
   });
 }
 

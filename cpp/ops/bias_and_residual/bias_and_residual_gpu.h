@@ -52,18 +52,13 @@ void bias_and_residual(const Run& run, const BiasAndResidualArguments& in) {
     const T *y = static_cast<const T*>(in.y), *bias = static_cast<const T*>(in.bias);
     const T* residual = static_cast<const T*>(in.residual);
     T* sum = static_cast<T*>(in.sum);
-    auto in_packs = [&](auto width) {
+    const bool fit = in.channels_last ? fits_packs<T>(in.channels, y, residual, sum, bias)
+                                      : fits_packs<T>(in.pixels, y, residual, sum);
+    for_width<T>(fit, [&](auto width) {
       constexpr int numbers = decltype(width)::value;
       run(BiasAndResidual<T, numbers>{y, bias, residual, sum, in.batch, in.channels, in.pixels, in.channels_last},
           one_thread_each(in.batch * in.channels * in.pixels / numbers));
-    };
-    const bool fit = in.channels_last ? fits_packs<T>(in.channels, y, residual, sum, bias)
-                                      : fits_packs<T>(in.pixels, y, residual, sum);
-    if (fit) {
-      in_packs(Width<widest<T>>{});
-    } else {
-      in_packs(Width<1>{});
-    }
+    });
   });
 }
 

@@ -56,16 +56,11 @@ void expand_float8(const Run& run, const ExpandFloat8Arguments& in) {
     using T = decltype(number);
     const Float8* values = static_cast<const Float8*>(in.values);
     T* weights = static_cast<T*>(in.weights);
-    auto in_packs = [&](auto width) {
+    for_width<T>(fits_packs<T>(in.columns, values, weights), [&](auto width) {
       constexpr int numbers = decltype(width)::value;
       run(ExpandFloat8<T, numbers>{values, in.scale, weights, in.rows, in.columns},
           one_thread_each(in.rows * in.columns / numbers));
-    };
-    if (fits_packs<T>(in.columns, values, weights)) {
-      in_packs(Width<widest<T>>{});
-    } else {
-      in_packs(Width<1>{});
-    }
+    });
   });
 }
 

@@ -47,11 +47,10 @@ void geglu(const Run& run, const GegluArguments& in) {
     using T = decltype(number);
     const T* x = static_cast<const T*>(in.x);
     T* y = static_cast<T*>(in.y);
-    if (fits_packs<T>(in.columns, x, y)) {
-      run(Geglu<T, widest<T>>{x, y, in.rows, in.columns}, one_thread_each(in.rows * in.columns / widest<T>));
-    } else {
-      run(Geglu<T, 1>{x, y, in.rows, in.columns}, one_thread_each(in.rows * in.columns));
-    }
+    for_width<T>(fits_packs<T>(in.columns, x, y), [&](auto width) {
+      constexpr int numbers = decltype(width)::value;
+      run(Geglu<T, numbers>{x, y, in.rows, in.columns}, one_thread_each(in.rows * in.columns / numbers));
+    });
   });
 }
 

@@ -111,12 +111,19 @@ CATVTON_HOST_DEVICE inline void store(T* to, const float (&from)[width]) {
   *reinterpret_cast<Pack<T, width>*>(to) = pack;
 }
 
-// function(T{}, std::integral_constant-like width) for the dtype, in the widest packs or one by one.
 template <int width>
 struct Width {
   static constexpr int value = width;
 };
 
+// function(Width{}): the widest packs of T where they fit, else numbers one by one.
+template <class T, class Function>
+void for_width(bool packs_fit, const Function& function) {
+  if (packs_fit) return function(Width<widest<T>>{});
+  function(Width<1>{});
+}
+
+// function(T{}) for the dtype.
 template <class Function>
 void for_number(Number number, const Function& function) {
   switch (number) {

@@ -299,11 +299,8 @@ void group_norm(const Run& run, const GroupNormArguments& in) {
     using T = decltype(number);
     const T* x = static_cast<const T*>(in.x);
     T* y = static_cast<T*>(in.y);
-    if (fits_packs<T>(in.channels_last ? in.channels : in.pixels, x, y)) {
-      group_norm_of(run, in, Width<widest<T>>{}, x, y);
-    } else {
-      group_norm_of(run, in, Width<1>{}, x, y);
-    }
+    for_width<T>(fits_packs<T>(in.channels_last ? in.channels : in.pixels, x, y),
+                 [&](auto width) { group_norm_of(run, in, width, x, y); });
   });
 }
 
