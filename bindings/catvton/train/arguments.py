@@ -33,6 +33,14 @@ def _model(group) -> None:
     group.add_argument("--attention", help="CatVTON attention checkpoint to start from instead of the base's own")
     group.add_argument("--vae", help="the frozen VAE: diffusers folder or file")
     group.add_argument("--decoder-only", action="store_true", help="`vae`: train the decoder of --vae; latents stay")
+    group.add_argument(
+        "--tried-on",
+        metavar="MODEL",
+        help="`vae --decoder-only`: half of each batch are try-ons of training cases by this model, their truth known",
+    )
+    group.add_argument(
+        "--tried-on-cases", type=int, default=1000, metavar="N", help="so many of them; default %(default)s"
+    )
     group.add_argument("--scheduler", help="scheduler_config.json or its folder; default SD 1.5's")
     group.add_argument("--from-scratch", action="store_true", help="a small UNet (5.7 M) with fresh weights; no --base")
     group.add_argument(

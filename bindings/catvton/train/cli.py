@@ -21,6 +21,7 @@ from .losses import LossOptions
 from .networks import fresh_unet, fresh_vae, small_unet, small_vae, trained_names
 from .samples import Folder, Several, Source, Unrelated, Wardrobe
 from .shards import KeptPictures
+from .tried_on import TriedOn
 from .tryon_task import TryOnOptions, TryOnTask
 from .vae_task import VAETask
 
@@ -104,6 +105,8 @@ def _loop_options(args: argparse.Namespace) -> LoopOptions:
 def _tryon_task(args, data, held_out, device, processes, options) -> TryOnTask:
     if args.ssim:
         raise ValueError("--ssim is of pictures, which `catvton train vae` makes: a UNet's loss has none")
+    if args.tried_on:
+        raise ValueError("--tried-on is of a decoder: `catvton train vae --decoder-only`")
     if args.vae is None:
         raise ValueError("training a UNet needs --vae: sd-vae-ft-mse, or what `catvton train vae` wrote")
     if args.from_scratch == (args.base is not None):
@@ -151,15 +154,23 @@ def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
             raise ValueError(f"`catvton train vae` starts a small VAE from nothing: {option} has no use there")
     if args.decoder_only != (args.vae is not None):
         raise ValueError("--decoder-only trains the decoder of the VAE that --vae names: give both, or neither")
+    if args.tried_on and (not args.decoder_only or options.batch_size < 2 or args.tried_on_cases < 1):
+        raise ValueError("--tried-on is for --decoder-only, batches of two or more, and one case or more")
     if args.decoder_only:
         vae = weights.load_vae(args.vae, dtype="float32", device=device)
         vae = C.VAE({name: weight.clone() for name, weight in vae.parameters.items()}, vae.config)  # not file maps
     else:
         config = small_vae()
         vae = C.VAE({name: weight.to(device) for name, weight in fresh_vae(config, args.seed).items()}, config)
+    tried_on = None
+    if args.tried_on:
+        cache = args.cache or Path(args.out) / "cache"
+        bar = not args.quiet
+        tried_on = TriedOn(args.tried_on, vae, data, args.tried_on_cases, cache, args.bf16, processes, bar)
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, args.decoder_only, args.ssim)
+    learnt = args.decoder_only, args.ssim, tried_on
+    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, *learnt)
 
 
 def _is_plain(value) -> bool:

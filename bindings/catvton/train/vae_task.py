@@ -7,11 +7,12 @@ is alone: without all this four channels come to hold brightness and edges, and 
 Small crops first, whole pictures last: the early steps learn what a colour and an edge is, for which a crop suffices.
 
 A decoder can be trained on, as sd-vae-ft-mse was: the encoder stays, so latents stay what they were, and so does every
-UNet that was trained on them.
+UNet that was trained on them. Half of what it decodes may be a UNet's own try-ons (`tried_on.TriedOn`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .randomness import generator, shuffled
 from .samples import Sample, Source, to_model_range
 from .sheets import paste, pixels, write_sheet
 from .similarity import similarity
+from .tried_on import TriedOn
 
 L2, GRADIENT, KL = 0.5, 0.5, 5e-4
 COLOUR = (0.7, 2.7, 2.7)  # of the axes of networks.OPPONENT
@@ -59,26 +61,34 @@ class VAETask:
         export_dtype: torch.dtype = torch.float32,
         decoder_only: bool = False,
         ssim: float = 0.0,
+        tried_on: TriedOn | None = None,
     ):
         """samples: of the whole run, which the phases are parts of. decoder_only: of a VAE that is trained already, on
-        whole pictures. ssim: weight of 1 - SSIM in the loss."""
+        whole pictures. ssim: weight of 1 - SSIM in the loss. tried_on: every second sample is one of these; only with
+        decoder_only, and in batches of two or more."""
         self.vae, self.data, self.size, self.samples = vae, data, size, samples
         self.seed, self.bf16, self.held_out, self.export_dtype = seed, bf16, held_out, export_dtype
-        self.decoder_only, self.ssim = decoder_only, ssim
+        self.decoder_only, self.ssim, self.tried_on = decoder_only, ssim, tried_on
         trained = DECODER if decoder_only else ""
         self.weights = {n: tensor.requires_grad_() for n, tensor in vae.parameters.items() if n.startswith(trained)}
         self.device = next(iter(self.weights.values())).device
         self.course: dict[str, Any] = {"data": data.key, "samples": samples, "bf16": bf16, "decoder only": decoder_only}
         self.course |= {"ssim": ssim} if ssim else {}
+        self.course |= {"tried on": tried_on.key} if tried_on else {}
 
     def loss(self, positions: range) -> torch.Tensor:
-        pictures = self._crops(positions)  # [B, 3, H, W]
+        encoded = [position for position in positions if self.tried_on is None or position % 2 == 0]
+        pictures = self._crops(encoded)  # [B, 3, H, W]
         shape = self._latent_shape(pictures)
-        noise = torch.stack([torch.randn(shape, generator=self._random(position)) for position in positions])
+        noise = torch.stack([torch.randn(shape, generator=self._random(position)) for position in encoded])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             with torch.set_grad_enabled(not self.decoder_only):
                 mean, std = self.vae.encode(pictures)
-            decoded = self.vae.decode((mean + std * noise.to(self.device)).float())
+            latents = (mean + std * noise.to(self.device)).float()
+            if self.tried_on is not None:
+                others, truths = self._tried_on(position for position in positions if position % 2 == 1)
+                latents, pictures = torch.cat([latents, others]), torch.cat([pictures, truths])
+            decoded = self.vae.decode(latents)
         alone = not self.decoder_only and positions.start < COLOUR_ALONE * self.samples
         return vae_loss(decoded.float(), pictures, mean.float(), std.float(), alone, self.ssim)
 
@@ -106,10 +116,16 @@ class VAETask:
             latents.append(mean + std * torch.randn(mean.shape, generator=self._random(-1 - index)).to(self.device))
         return round(float(1 / torch.cat(latents).std()), 4)
 
-    def _crops(self, positions: range) -> torch.Tensor:
+    def _tried_on(self, positions: Iterable[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents [B, 4, h, w] that the model made, and what they should have become [B, 3, H, W]."""
+        items = [self.tried_on[shuffled(self.seed, position // 2, len(self.tried_on))] for position in positions]
+        latents, truths = torch.stack([i["latent"] for i in items]), torch.stack([i["truth"] for i in items])
+        return latents.to(self.device), to_model_range(truths).to(self.device)
+
+    def _crops(self, positions: Sequence[int]) -> torch.Tensor:
         """A crop of the person or the garment at each position."""
         phases = PHASES[-1:] if self.decoder_only else PHASES
-        longest = next(phase.edge for phase in phases if positions.start <= phase.until * self.samples)
+        longest = next(phase.edge for phase in phases if positions[0] <= phase.until * self.samples)
         height, width = (min(edge, longest) for edge in self.size)
         crops = []
         for position in positions:

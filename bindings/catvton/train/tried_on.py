@@ -1,0 +1,104 @@
+"""A model's own try-ons of training cases, as latents beside their truth: what its VAE's decoder meets in use.
+
+A UNet's latents are not those of any picture: what it is unsure of, it has averaged. A decoder that has seen such
+latents, and what they should have become, makes of them what is nearest to the truth. The encoder has no part in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import weights
+from .._native import C
+from ..noise import Source as Noise
+from .distributed import Processes
+from .tryon_task import fingerprint
+from .samples import Source, to_model_range
+from .shards import Shards
+
+STEPS, GUIDANCE = 10, 1.5
+ENCODER = ("encoder.", "quant_conv.")
+
+
+class TriedOn:
+    """`count` try-ons of the first cases of `data`, made once; item i has
+
+    latent: float32 [4, h, w], as the decoder takes it; truth: uint8 [3, H, W].
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        vae: C.VAE,
+        data: Source,
+        count: int,
+        cache: str | Path,
+        bf16: bool = False,
+        processes: Processes | None = None,
+        progress: bool = True,
+    ):
+        """model: a folder with UNet, attention, scheduler and VAE, or "demo". vae: float32; its encoder is the model's.
+        cache: folder for the items; they are made now, unless they are there.
+
+        Raises ValueError for a VAE of other latents, a mask-free model, and data whose try-ons have no known truth."""
+        files = weights.find(model)
+        self.device = next(iter(vae.parameters.values())).device
+        self.unet = weights.load_unet(files.unet, files.attention, dtype="float32", device=self.device)
+        self.scheduler = weights.load_scheduler(files.scheduler)
+        self.vae, self.data, self.bf16 = vae, data, bf16
+        if not C.is_masked(self.unet.config, vae.config):
+            raise ValueError(f"{model} is a mask-free model; --tried-on needs a masked one, of 9 input channels")
+        theirs, encoder = (_encoder(v) for v in (weights.load_vae(files.vae, dtype="float32"), vae))
+        if theirs != encoder:
+            raise ValueError(f"the encoder of --vae is not {model}'s: its decoder would learn from other latents")
+        how = f"{STEPS} steps, guidance {GUIDANCE}" + (", bfloat16" if bf16 else "")
+        count = min(count, len(data))
+        made_by = f"the UNet {fingerprint(self.unet.parameters)} and the encoder {encoder}"
+        self.key = f"{count} try-ons of {data.key} by {made_by}, {how}"
+        self.items = Shards(cache, self.key, count, self._try_on)
+        processes = processes or Processes()
+        self.items.build("try-ons", processes.rank, processes.world, progress and processes.is_first)
+        processes.wait()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self.items[index]
+
+    @torch.no_grad()
+    def _try_on(self, index: int) -> dict[str, torch.Tensor]:
+        case = self.data.tryon_case(index)
+        if "truth" not in case:
+            raise ValueError(f"{self.data.key}: the truth of its try-ons is not known, and --tried-on learns from it")
+        joined: list[torch.Tensor] = []
+
+        def keep(step: int, total: int, latents: torch.Tensor) -> Any:
+            if step == total:
+                joined.append(latents.float().cpu())
+
+        _, draw = Noise.of(index, None, None, self.device).next(1)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            C.tryon(
+                self.unet,
+                self.vae,
+                person=to_model_range(case["person"])[None].to(self.device),
+                garment=to_model_range(case["garment"])[None].to(self.device),
+                mask=case["mask"][None].float().to(self.device),
+                scheduler=self.scheduler,
+                steps=STEPS,
+                guidance=GUIDANCE,
+                eta=1.0,
+                noise=draw,
+                on_step=keep,
+            )
+        person = joined[0][0].chunk(2, 1)[0]  # [4, 2h, w]: person above garment
+        return {"latent": (person / self.vae.config.scaling_factor).contiguous(), "truth": case["truth"]}
+
+
+def _encoder(vae: C.VAE) -> str:
+    weights_of_it = {name: tensor for name, tensor in vae.parameters.items() if name.startswith(ENCODER)}
+    return f"{fingerprint(weights_of_it)}/{vae.config.scaling_factor:g}"
