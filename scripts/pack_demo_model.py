@@ -21,11 +21,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of `catvton train --train unet`: unet, vae, scheduler")
     parser.add_argument("--out", type=Path, default=PLACE, help="default %(default)s")
+    parser.add_argument("--decoder", type=Path, help="folder of `catvton train vae --decoder-only` of the run's VAE")
     parser.add_argument("--size", type=size, help="HEIGHTxWIDTH it is for; default the run's")
     parser.add_argument("--scores", type=Path, help="metrics.json of `catvton evaluate`")
     args = parser.parse_args()
     try:
-        packed = pack_demo(args.run, args.out, size=args.size, scores=args.scores)
+        packed = pack_demo(args.run, args.out, decoder=args.decoder, size=args.size, scores=args.scores)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -43,6 +43,22 @@ def test_the_packed_model_is_the_runs(run, tiny_unet, tiny_vae, tmp_path):
     assert packed.bytes == sum(p.stat().st_size for p in (tmp_path / "demo").rglob("*") if p.is_file())
 
 
+def test_a_decoder_that_was_trained_on_takes_the_place_of_the_runs(run, tiny_vae, tmp_path):
+    state = {name: weight.clone() for name, weight in tiny_vae.parameters.items()}
+    state["decoder.conv_out.bias"] += 1
+    later = tmp_path / "later"
+    save_vae(C.VAE(state, tiny_vae.config), later / "vae", 0.5)
+    (later / "arguments.json").write_text(json.dumps({"steps": 3, "out": "/somewhere", "tried_on": "/a/model"}))
+    pack.pack_demo(run, tmp_path / "demo", decoder=later)
+    read = TryOn.load(tmp_path / "demo", device="cpu", dtype="float32").vae.parameters
+    assert all(torch.equal(read[name], weight.half().float()) for name, weight in state.items())
+    assert json.loads((tmp_path / "demo" / "training.json").read_text())["decoder"] == {"steps": 3}
+    state["quant_conv.bias"] += 1
+    save_vae(C.VAE(state, tiny_vae.config), later / "vae", 0.5)
+    with pytest.raises(ValueError, match="its encoder is not the run's"):
+        pack.pack_demo(run, tmp_path / "demo", decoder=later)
+
+
 def test_the_attention_is_in_its_own_file_and_the_base_has_none(run, tiny_unet, tmp_path):
     pack.pack_demo(run, tmp_path / "demo")
     base = load_file(tmp_path / "demo" / "unet" / "diffusion_pytorch_model.safetensors")

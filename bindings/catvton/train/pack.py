@@ -25,6 +25,7 @@ from ..atomic import write_json
 from ..preparation import check_size
 from ..weights.native_size import SIZE_KEY
 from .export import save_scheduler, save_unet, save_vae
+from .vae_task import DECODER
 
 MOST_BYTES = 16 * 2**20  # of the whole folder
 
@@ -54,16 +55,22 @@ class Packed:
 
 
 def pack_demo(
-    run: str | Path, out: str | Path, *, size: tuple[int, int] | None = None, scores: str | Path | None = None
+    run: str | Path,
+    out: str | Path,
+    *,
+    decoder: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    scores: str | Path | None = None,
 ) -> Packed:
     """Packs the unet, vae and scheduler in `run`, the folder of a `catvton train --train unet`, into folder `out`.
 
+    decoder: folder of a `catvton train vae --decoder-only` of that VAE, whose VAE is packed instead.
     size: (height, width) the model is for; None: that of the run, from its arguments.json.
     scores: the metrics.json of a `catvton evaluate` of this model, packed or in float16; kept in training.json.
     `out` appears, or replaces an older one, only when it is complete and was read back.
 
-    Raises FileNotFoundError and ValueError for a run that is not one, weights that float16 cannot hold, scores of
-    another model, and a model of more than 16 MiB.
+    Raises FileNotFoundError and ValueError for a run that is not one, a decoder of other latents, weights that float16
+    cannot hold, scores of another model, and a model of more than 16 MiB.
     """
     run, out = Path(run), Path(out)
     recipe = _read(run / "arguments.json")
@@ -73,11 +80,14 @@ def pack_demo(
         size = (recipe["size"][0], recipe["size"][1])
     check_size(*size)
     unet, vae = weights.load_unet(run / "unet"), weights.load_vae(run / "vae")
+    if decoder is not None:
+        vae = _with_decoder(vae, Path(decoder))
     _check_float16(unet.parameters | vae.parameters, run)
     found = {
         "size": list(size),
         "steps_trained": _last_step(run),
         "recipe": recipe,
+        "decoder": None if decoder is None else _read(Path(decoder) / "arguments.json"),
         "scores": None if scores is None else json.loads(Path(scores).read_text(encoding="utf-8")),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +104,14 @@ def pack_demo(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Packed(out, size, total)
+
+
+def _with_decoder(vae: C.VAE, run: Path) -> C.VAE:
+    other = weights.load_vae(run / "vae")
+    for name, weight in vae.parameters.items():
+        if not name.startswith(DECODER) and not torch.equal(weight.half(), other.parameters[name].half()):
+            raise ValueError(f"{run}: its encoder is not the run's ({name}): the decoder is for other latents")
+    return other
 
 
 def _write(folder: Path, unet: C.UNet, vae: C.VAE, scheduler: C.DDIMConfig, size, found: dict[str, Any]) -> None:
@@ -179,6 +197,7 @@ _PLACES = (
     "attention",
     "scheduler",
     "data",
+    "tried_on",
     "device",
     "threads",
     "quiet",
