@@ -15,9 +15,9 @@ from .. import weights
 from .._native import C
 from ..noise import Source as Noise
 from .distributed import Processes
-from .tryon_task import fingerprint
 from .samples import Source, to_model_range
 from .shards import Shards
+from .tryon_task import fingerprint
 
 STEPS, GUIDANCE = 10, 1.5
 ENCODER = ("encoder.", "quant_conv.")
