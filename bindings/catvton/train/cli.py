@@ -169,8 +169,19 @@ def _vae_task(args, data, held_out, device, processes, options) -> VAETask:
         tried_on = TriedOn(args.tried_on, vae, data, args.tried_on_cases, cache, args.bf16, processes, bar)
     samples = options.steps * options.batch_size * options.accumulate * processes.world
     half = torch.float16 if args.half else torch.float32
-    learnt = args.decoder_only, args.ssim, tried_on
-    return VAETask(vae, data, args.size, samples, args.seed, args.bf16, held_out, half, *learnt)
+    return VAETask(
+        vae,
+        data,
+        args.size,
+        samples,
+        args.seed,
+        args.bf16,
+        held_out,
+        half,
+        decoder_only=args.decoder_only,
+        ssim=args.ssim,
+        tried_on=tried_on,
+    )
 
 
 def _is_plain(value) -> bool:

@@ -23,6 +23,7 @@ RESIDUAL_GAIN = 0.1
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))
 CHROMA_GAIN = 4.0
 FIRST_LOG_VARIANCE = -6.0  # of the VAE's posterior: little noise until it has learnt to see
+DECODER = ("decoder.", "post_quant_conv.")  # of a VAE's weights; the others make latents
 
 
 def small_unet() -> C.UNetConfig:

@@ -25,7 +25,7 @@ from ..atomic import write_json
 from ..preparation import check_size
 from ..weights.native_size import SIZE_KEY
 from .export import save_scheduler, save_unet, save_vae
-from .vae_task import DECODER
+from .networks import DECODER
 
 MOST_BYTES = 16 * 2**20  # of the whole folder
 

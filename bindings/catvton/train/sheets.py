@@ -40,9 +40,9 @@ def paint(
     guidance: float,
     seed: int,
     eta: float = 1.0,
-    **approximations: Any,
+    **options: Any,
 ) -> Picture:
-    """The engine's own picture of `case`, which it paints whole. approximations: others of `presets.Sampling`."""
+    """The engine's own picture of `case`, which it paints whole. options: others of `C.tryon`."""
     device = unet.like.device
     _, draw = Source.of(seed, None, None, device).next(1)
     picture = C.tryon(
@@ -56,7 +56,7 @@ def paint(
         guidance=guidance,
         eta=eta,
         noise=draw,
-        **approximations,
+        **options,
     )[0]  # [H, W, 3]
     return (picture.cpu().numpy() * 255).round().astype(np.uint8)
 

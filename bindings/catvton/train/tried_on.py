@@ -7,20 +7,19 @@ latents, and what they should have become, makes of them what is nearest to the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from .. import weights
 from .._native import C
-from ..noise import Source as Noise
 from .distributed import Processes
-from .samples import Source, to_model_range
+from .networks import DECODER
+from .samples import Source
 from .shards import Shards
+from .sheets import paint
 from .tryon_task import fingerprint
 
 STEPS, GUIDANCE = 10, 1.5
-ENCODER = ("encoder.", "quant_conv.")
 
 
 class TriedOn:
@@ -45,8 +44,7 @@ class TriedOn:
 
         Raises ValueError for a VAE of other latents, a mask-free model, and data whose try-ons have no known truth."""
         files = weights.find(model)
-        self.device = next(iter(vae.parameters.values())).device
-        self.unet = weights.load_unet(files.unet, files.attention, dtype="float32", device=self.device)
+        self.unet = weights.load_unet(files.unet, files.attention, dtype="float32", device=vae.like.device)
         self.scheduler = weights.load_scheduler(files.scheduler)
         self.vae, self.data, self.bf16 = vae, data, bf16
         if not C.is_masked(self.unet.config, vae.config):
@@ -69,30 +67,25 @@ class TriedOn:
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         return self.items[index]
 
-    @torch.no_grad()
     def _try_on(self, index: int) -> dict[str, torch.Tensor]:
         case = self.data.tryon_case(index)
         if "truth" not in case:
             raise ValueError(f"{self.data.key}: the truth of its try-ons is not known, and --tried-on learns from it")
         joined: list[torch.Tensor] = []
 
-        def keep(step: int, total: int, latents: torch.Tensor) -> Any:
+        def keep(step: int, total: int, latents: torch.Tensor) -> None:
             if step == total:
                 joined.append(latents.float().cpu())
 
-        _, draw = Noise.of(index, None, None, self.device).next(1)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            C.tryon(
+        with torch.autocast(self.unet.like.device.type, torch.bfloat16, enabled=self.bf16):
+            paint(
                 self.unet,
                 self.vae,
-                person=to_model_range(case["person"])[None].to(self.device),
-                garment=to_model_range(case["garment"])[None].to(self.device),
-                mask=case["mask"][None].float().to(self.device),
-                scheduler=self.scheduler,
+                self.scheduler,
+                case,
                 steps=STEPS,
                 guidance=GUIDANCE,
-                eta=1.0,
-                noise=draw,
+                seed=index,
                 on_step=keep,
             )
         person = joined[0][0].chunk(2, 1)[0]  # [4, 2h, w]: person above garment
@@ -100,5 +93,5 @@ class TriedOn:
 
 
 def _encoder(vae: C.VAE) -> str:
-    weights_of_it = {name: tensor for name, tensor in vae.parameters.items() if name.startswith(ENCODER)}
+    weights_of_it = {name: tensor for name, tensor in vae.parameters.items() if not name.startswith(DECODER)}
     return f"{fingerprint(weights_of_it)}/{vae.config.scaling_factor:g}"

@@ -21,7 +21,7 @@ import torch
 
 from .._native import C
 from .export import save_vae
-from .networks import OPPONENT
+from .networks import DECODER, OPPONENT
 from .randomness import generator, shuffled
 from .samples import Sample, Source, to_model_range
 from .sheets import paste, pixels, write_sheet
@@ -30,7 +30,6 @@ from .tried_on import TriedOn
 
 L2, GRADIENT, KL = 0.5, 0.5, 5e-4
 COLOUR = (0.7, 2.7, 2.7)  # of the axes of networks.OPPONENT
-DECODER = ("decoder.", "post_quant_conv.")
 COLOUR_ALONE = 0.1  # until this part of the run
 SCALED_OVER = 64  # samples that the scaling factor is measured on
 
