@@ -19,7 +19,19 @@ template <class Model, class Config>
 Loaded<Model> load(weights::StateDict& state, const Config& config, const char* label) {
   Model model(weights::Scope(state, label), config);
   state.check_all_used();
-  return {std::move(model), state.taken(), state.packed()};
+  return {std::move(model), state.taken(), state.packed(), state.packing()};
+}
+
+using State = py::typing::Dict<py::str, Tensor>;
+
+template <class Model, class Config>
+Loaded<Model> load(State state, const Config& config, const char* label, weights::Packing packing) {
+  auto tensors = py::cast<weights::Tensors>(state);
+  const bool packs = packing != weights::Packing::none;
+  auto dict = packs ? weights::StateDict::packing(std::move(tensors), packing) : weights::StateDict(std::move(tensors));
+  if (packs) state.clear();
+  py::gil_scoped_release no_gil;
+  return load<Model>(dict, config, label);
 }
 
 // Plain weights by name: packed ones are written out anew.
@@ -27,7 +39,7 @@ template <class Model>
 weights::Tensors plain(const Loaded<Model>& loaded) {
   weights::Tensors parameters = loaded.parameters;
   for (const auto& [name, parameter] : loaded.packed) {
-    parameters[name] = ops::reshape(onednn::unpack(parameter.weight->get()), parameter.shape);
+    parameters[name] = parameter.plain();
   }
   return parameters;
 }
@@ -84,13 +96,8 @@ void bind_unet_stages(UNetClass& unet) {
 template <class Model, class Config>
 auto bind_model(py::module_& m, const char* name, const char* label) {
   return py::class_<Loaded<Model>, std::shared_ptr<Loaded<Model>>>(m, name)
-      .def(py::init([label](py::typing::Dict<py::str, Tensor> state, const Config& config, bool pack) {
-             auto tensors = py::cast<weights::Tensors>(state);
-             if (pack) state.clear();
-             auto dict =
-                 pack ? weights::StateDict::packing(std::move(tensors)) : weights::StateDict(std::move(tensors));
-             py::gil_scoped_release no_gil;
-             return load<Model>(dict, config, label);
+      .def(py::init([label](State state, const Config& config, bool pack) {
+             return load<Model>(state, config, label, pack ? weights::Packing::exact : weights::Packing::none);
            }),
            py::arg("state"), py::arg("config"), py::arg("pack") = false,
            "pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it\n"
@@ -121,10 +128,10 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
             int64_t bytes = 0;
             auto add = [&](const Tensor& tensor) { bytes += tensor.numel() * tensor.element_size(); };
             for (const auto& [name, tensor] : self.parameters) add(tensor);
-            for (const auto& [name, parameter] : self.packed) add(parameter.weight->get());
+            for (const auto& [name, parameter] : self.packed) bytes += parameter.bytes;
             return bytes;
           },
-          "Of all weights, plain.")
+          "Of all weights, as they are kept.")
       .def_property_readonly(
           "like",
           [](const Loaded<Model>& self) {
@@ -172,7 +179,18 @@ void bind_models(py::module_& m) {
       .def_readwrite("use_quant_conv", &VAEConfig::use_quant_conv)
       .def_readwrite("use_post_quant_conv", &VAEConfig::use_post_quant_conv);
 
-  auto unet = bind_model<models::UNet, UNetConfig>(m, "UNet", "layer.unet");
+  const char* in_taps = "layer.unet";
+  auto unet = bind_model<models::UNet, UNetConfig>(m, "UNet", in_taps);
+  unet.def_static(
+      "int8",
+      [in_taps](State state, const UNetConfig& config) {
+        return load<models::UNet>(state, config, in_taps, weights::Packing::int8);
+      },
+      py::arg("state"), py::arg("config"),
+      "Packed, and matrices and convolutions are rounded to eight bits but for the first and the last and those of\n"
+      "timesteps; what they take is rounded as it comes. On a CPU with VNNI, else ValueError.");
+  unet.def_property_readonly("in_eight_bits",
+                             [](const Loaded<models::UNet>& self) { return self.packing == weights::Packing::int8; });
   bind_unet_stages(unet);
   unet.def(
       "__call__",

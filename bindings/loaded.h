@@ -10,6 +10,7 @@ struct Loaded {
   Model model;
   weights::Tensors parameters;       // plain ones
   weights::PackedParameters packed;  // the others
+  weights::Packing packing;
 };
 
 }  // namespace catvton::bindings

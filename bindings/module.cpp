@@ -8,6 +8,7 @@ PYBIND11_MODULE(_C, m) {
   m.attr("__cuda_architectures__") = CATVTON_CUDA_ARCHITECTURES;  // as CMake spells them, with spaces between
   catvton::bindings::bind_errors(m);
   catvton::bindings::bind_torch_stable(m);
+  catvton::bindings::bind_int8(m);
   catvton::bindings::bind_weights(m);
   catvton::bindings::bind_models(m);
   catvton::bindings::bind_sampling(m);

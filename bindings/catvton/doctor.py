@@ -183,6 +183,7 @@ def examine() -> dict[str, Any]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
+        "int8": None if reason else _native.C.int8.works(),
         "memory_bytes": _memory(),
         "torch": _torch(),
         "operators": operators,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,7 +106,7 @@ def choose(
 def plan_of(
     model: Any, height: int, width: int, batch: int, guided: bool, mode: Mode, reuses: bool = False
 ) -> memory.Plan:
-    return memory.plan(
+    planned = memory.plan(
         model.unet.config,
         model.vae.config,
         height,
@@ -119,6 +119,8 @@ def plan_of(
         host=model.device.type == "cpu",
         reuses=reuses,
     )
+    saved = planned.unet_weights - memory.weight_bytes(model.unet)  # a UNet in int8 is smaller than its dtype's plan
+    return replace(planned, unet_weights=planned.unet_weights - saved, resident=max(0, planned.resident - saved))
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -5,6 +5,7 @@
 #include "ops/bias_and_residual/bias_and_residual.h"
 #include "ops/group_norm/group_norm.h"
 #include "ops/products.h"
+#include "ops/quantize/quantize.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/ops.h"
 
@@ -17,29 +18,49 @@ Tensor pixels_as_tokens(const Tensor& image) {  // [B, C, H, W] -> [B, H, W, C]
   return ops::contiguous(ops::permute(image, {0, 2, 3, 1}));
 }
 
-weights::Pack pack_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t padding) {
-  return [=](const Tensor& weight) {
-    if (kernel == 1 && stride == 1) return onednn::pack_linear(ops::reshape(weight, {out, in}));
-    return onednn::pack_conv2d(weight, stride, padding);
-  };
+OptionalTensor tokens_of(const OptionalTensor& image) {
+  return image ? OptionalTensor{pixels_as_tokens(*image)} : std::nullopt;
+}
+
+Tensor as_image(const Tensor& pixels) { return ops::permute(pixels, {0, 3, 1, 2}); }  // [B, H, W, C] -> [B, C, H, W]
+
+const weights::Pack of_linear{onednn::pack_linear, onednn::int8::pack_linear};
+
+weights::Pack of_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t padding) {
+  if (kernel == 1 && stride == 1) {  // packed, a linear layer over pixels
+    return {[=](const Tensor& weight) { return onednn::pack_linear(ops::reshape(weight, {out, in})); },
+            onednn::int8::pack_linear};
+  }
+  return {[=](const Tensor& weight) { return onednn::pack_conv2d(weight, stride, padding); },
+          [=](const Tensor& weight) { return onednn::int8::pack_conv2d(weight, stride, padding); }};
 }
 
 }  // namespace
 
-Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
-    : weight(w.take("weight", {out, in}, onednn::pack_linear).tensor()),
-      bias(with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {}
+const onednn::int8::Activations& Input::in_eight_bits() const {
+  if (!in_eight_bits_) in_eight_bits_ = ops::quantize(x_);
+  return *in_eight_bits_;
+}
 
-Tensor Linear::operator()(const Tensor& x, const OptionalTensor& residual) const {
-  if (!onednn::is_packed(weight)) return plus(ops::products::linear(x, weight, bias), residual);
-  return onednn::linear(ops::contiguous(x), weight, bias, residual);
+Linear::Linear(const weights::Scope& w, int64_t in, int64_t out, bool with_bias)
+    : Linear(w.take("weight", {out, in}, of_linear), with_bias ? OptionalTensor{w.take("bias", {out})} : std::nullopt) {
+}
+
+Linear::Linear(weights::Weight taken, OptionalTensor bias)
+    : weight(taken.tensor()), bias(std::move(bias)), int8(std::move(taken.int8)) {}
+
+Tensor Linear::operator()(const Input& input, const OptionalTensor& residual) const {
+  if (int8) return onednn::int8::linear(input.in_eight_bits(), *int8, bias, residual);
+  if (!onednn::is_packed(weight)) return plus(ops::products::linear(input.x(), weight, bias), residual);
+  return onednn::linear(ops::contiguous(input.x()), weight, bias, residual);
 }
 
 Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding)
     : stride(stride), padding(padding) {
   const weights::Weight taken =
-      w.take("weight", {out, in, kernel, kernel}, pack_conv2d(out, in, kernel, stride, padding));
+      w.take("weight", {out, in, kernel, kernel}, of_conv2d(out, in, kernel, stride, padding));
   bias = w.take("bias", {out});
+  int8 = taken.int8;
   if (taken.packed && (kernel > 1 || stride > 1)) {
     packed = std::make_shared<onednn::PackedConv2d>(taken.packed, stride, padding);
   } else {
@@ -49,17 +70,21 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
   if (packed) return (*packed)(x, bias, residual);
+  if (int8 && padding + stride > 1) {
+    return plus(onednn::int8::conv2d(ops::quantize(x), *int8, bias, stride, padding), residual);
+  }
+  if (int8) {
+    return as_image(onednn::int8::linear(ops::quantize(pixels_as_tokens(x)), *int8, bias, tokens_of(residual)));
+  }
   if (!onednn::is_packed(weight)) {
     if (residual && ops::adds_bias_and_residual(x)) return ops::add_bias_and_residual(without_bias(x), bias, *residual);
     return plus(ops::products::conv2d(x, weight, bias, stride, {padding, padding}), residual);
   }
-  // Packed, a 1x1 convolution is a linear layer over pixels.
-  const OptionalTensor added = residual ? OptionalTensor{pixels_as_tokens(*residual)} : std::nullopt;
-  return ops::permute(onednn::linear(pixels_as_tokens(x), weight, bias, added), {0, 3, 1, 2});
+  return as_image(onednn::linear(pixels_as_tokens(x), weight, bias, tokens_of(residual)));
 }
 
 bool Conv2d::leaves_bias_to_norm(const Tensor& x) const {
-  return !packed && !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
+  return !packed && !int8 && !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
 }
 
 Tensor Conv2d::without_bias(const Tensor& x) const {

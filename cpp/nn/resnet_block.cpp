@@ -12,7 +12,7 @@ ResnetBlock2D::ResnetBlock2D(const weights::Scope& w, int64_t in, int64_t out, i
       norm2(w / "norm2", out, groups, eps),
       conv2(w / "conv2", out, out, 3, 1, 1),
       label(w.label()) {
-  if (time_channels > 0) time_emb_proj.emplace(w / "time_emb_proj", time_channels, out);
+  if (time_channels > 0) time_emb_proj.emplace(w.keeping_bits() / "time_emb_proj", time_channels, out);
   if (in != out) conv_shortcut.emplace(w / "conv_shortcut", in, out, 1);
 }
 

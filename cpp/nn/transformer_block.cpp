@@ -38,8 +38,9 @@ Tensor SelfAttention::operator()(const Tensor& x, const TokenMap& map, const Opt
     return ops::transpose(ops::reshape(t, {batch, t.size(1), heads, channels / heads}), 1,
                           2);  // [B, heads, n, C / heads]
   };
-  const Tensor seen = downsampled(x, map.height, map.width, map.downsampling);  // x itself where that is off
-  Tensor mixed = ops::attention(split_heads(to_q(x)), split_heads(to_k(seen)), split_heads(to_v(seen)));
+  const Input all = x, fewer = downsampled(x, map.height, map.width, map.downsampling);
+  const Input& seen = map.downsampling.factor == 1 ? all : fewer;
+  Tensor mixed = ops::attention(split_heads(to_q(all)), split_heads(to_k(seen)), split_heads(to_v(seen)));
   mixed = ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels});
   if (tap::on()) tap::record(label, to_out(mixed));
   return to_out(mixed, residual);  // [B, N, C]
@@ -56,7 +57,7 @@ Tensor FeedForward::operator()(const Tensor& x, const OptionalTensor& residual) 
     if (tap::on()) tap::record(label, project_out(gated));
     return project_out(gated, added);
   };
-  const int64_t tokens = x.size(1), wide = x.size(0) * project_in.weight.size(0);
+  const int64_t tokens = x.size(1), wide = x.size(0) * project_in.bias->size(0);
   const int64_t at_once = std::max<int64_t>(1, largest_projection / std::max<int64_t>(1, wide));
   if (tokens <= at_once) return forward(x, residual);
   std::vector<Tensor> parts;

@@ -60,12 +60,29 @@ static inline void store(bfloat16* to, SomeLanes some, Vector x) {
   for (int64_t i = 0; i < some.count; ++i) to[i] = copy[i];
 }
 
+// Whole numbers from 0 to 255.
+static inline __m128i to_bytes(Vector x) {  // the first eight
+  const __m256i whole = _mm256_cvtps_epi32(x);
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  return _mm_packus_epi16(words, words);
+}
+static inline void store(uint8_t* to, AllLanes, Vector x) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), to_bytes(x));
+}
+static inline void store(uint8_t* to, SomeLanes some, Vector x) {
+  alignas(16) uint8_t copy[16];
+  _mm_store_si128(reinterpret_cast<__m128i*>(copy), to_bytes(x));
+  for (int64_t i = 0; i < some.count; ++i) to[i] = copy[i];
+}
+
 static inline Vector only(SomeLanes some, Vector x) { return _mm256_and_ps(_mm256_castsi256_ps(some.mask()), x); }
 
 static inline Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 static inline Vector abs(Vector x) { return _mm256_andnot_ps(broadcast(-0.0f), x); }
 static inline Vector sqrt(Vector x) { return _mm256_sqrt_ps(x); }
 static inline Vector round(Vector x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline Vector min(Vector x, Vector y) { return _mm256_min_ps(x, y); }
+static inline Vector max(Vector x, Vector y) { return _mm256_max_ps(x, y); }
 static inline Vector clamp(Vector x, float low, float high) {  // NaN passes
   return _mm256_min_ps(broadcast(high), _mm256_max_ps(broadcast(low), x));
 }

@@ -47,12 +47,22 @@ static inline void store(bfloat16* to, AllLanes, Vector x) {
 static inline void store(float* to, SomeLanes some, Vector x) { _mm512_mask_storeu_ps(to, some, x); }
 static inline void store(bfloat16* to, SomeLanes some, Vector x) { _mm256_mask_storeu_epi16(to, some, to_bfloat16(x)); }
 
+// Whole numbers from 0 to 255.
+static inline void store(uint8_t* to, AllLanes, Vector x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+static inline void store(uint8_t* to, SomeLanes some, Vector x) {
+  _mm_mask_storeu_epi8(to, some, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+
 static inline Vector only(SomeLanes some, Vector x) { return _mm512_maskz_mov_ps(some, x); }
 
 static inline Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 static inline Vector abs(Vector x) { return _mm512_abs_ps(x); }
 static inline Vector sqrt(Vector x) { return _mm512_sqrt_ps(x); }
 static inline Vector round(Vector x) { return _mm512_roundscale_ps(x, 0); }
+static inline Vector min(Vector x, Vector y) { return _mm512_min_ps(x, y); }
+static inline Vector max(Vector x, Vector y) { return _mm512_max_ps(x, y); }
 static inline Vector clamp(Vector x, float low, float high) {  // NaN passes
   return _mm512_min_ps(broadcast(high), _mm512_max_ps(broadcast(low), x));
 }

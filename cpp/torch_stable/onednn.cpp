@@ -1,9 +1,8 @@
 #include "torch_stable/onednn.h"
 
-#include <algorithm>
-#include <cmath>
 #include <exception>
 
+#include "torch_stable/onednn_check.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -12,39 +11,10 @@ namespace {
 
 using torch_stable::call;
 
-// Other processors are unmeasured.
-#if defined(__x86_64__) || defined(_M_X64)
-constexpr bool kX86 = true;
-#else
-constexpr bool kX86 = false;
-#endif
-
 const Ints no_scalars;                     // Scalar?[]: an empty list of anything
 const std::optional<double> no_scalar;     // Scalar?
 const std::optional<std::string> no_text;  // str?
 const std::string no_activation = "none", sum = "add";
-
-// float32, `like`'s shape: numbers of both signs whose products do not cancel by pattern.
-Tensor numbers(const Ints& shape, int64_t seed) {
-  Tensor t = torch::stable::empty(shape, ScalarType::Float);
-  float* values = t.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < t.numel(); ++i) values[i] = std::sin(static_cast<float>(i * 37 + seed));
-  return t;
-}
-
-// Largest difference is at most a few roundings of the largest value.
-bool agree(const Tensor& got, const Tensor& want, double rounding) {
-  const Tensor ours = contiguous(ops::to(got, ScalarType::Float)), theirs = ops::to(want, ScalarType::Float);
-  if (ours.numel() != theirs.numel()) return false;
-  const float *a = ours.const_data_ptr<float>(), *b = theirs.const_data_ptr<float>();
-  double difference = 0, largest = 0;
-  for (int64_t i = 0; i < theirs.numel(); ++i) {
-    if (!std::isfinite(a[i])) return false;
-    difference = std::max(difference, std::abs(static_cast<double>(a[i]) - b[i]));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return difference <= 4 * rounding * largest;
-}
 
 // mkldnn::_convolution_pointwise(Tensor X, Tensor W, Tensor? B, int[] padding, int[] stride, int[] dilation, int groups,
 //                                str attr, Scalar?[] scalars, str? algorithm) -> Tensor

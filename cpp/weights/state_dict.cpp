@@ -1,9 +1,8 @@
 #include "weights/state_dict.h"
 
-#include <torch/csrc/stable/ops.h>
-
 #include <stdexcept>
 
+#include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::weights {
@@ -14,9 +13,14 @@ StateDict StateDict::blank(ScalarType dtype, const Device& device) {
   return state;
 }
 
-StateDict StateDict::packing(Tensors tensors) {
+StateDict StateDict::packing(Tensors tensors, Packing how) {
+  if (how == Packing::int8 && !onednn::int8::works()) {
+    throw std::invalid_argument(
+        "int8 weights need a CPU with VNNI (AVX512-VNNI or AVX-VNNI) and a torch with oneDNN, whose products this one "
+        "fails to compute rightly; load the model without them");
+  }
   StateDict state(std::move(tensors));
-  state.packs_ = true;
+  state.packing_ = how;
   return state;
 }
 
@@ -54,17 +58,27 @@ Tensor StateDict::take(const std::string& name, const Ints& shape) {
   return taken_[name] = found->second;
 }
 
-Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& pack) {
+Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& pack, bool keep_bits) {
   Tensor plain = take(name, shape);
-  if (!packs_ || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU ||
-      !onednn::works(plain.scalar_type())) {
-    return {plain, nullptr};
+  if (packing_ == Packing::none || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU) {
+    return {plain, nullptr, nullptr};
   }
-  auto packed = std::make_shared<onednn::PackedWeight>(pack(plain));
-  packed_[name] = {packed, shape};
+  if (packing_ == Packing::int8 && !keep_bits) {
+    auto int8 = std::make_shared<const onednn::int8::Weight>(pack.int8(plain));
+    packed_as(name, {[=] { return onednn::int8::unpack(*int8); }, plain.numel() + 4 * shape.front()});
+    return {{}, nullptr, int8};
+  }
+  if (!onednn::works(plain.scalar_type())) return {plain, nullptr, nullptr};
+  auto packed = std::make_shared<onednn::PackedWeight>(pack.exact(plain));
+  packed_as(name, {[=] { return ops::reshape(onednn::unpack(packed->get()), shape); },
+                   plain.numel() * static_cast<int64_t>(plain.element_size())});
+  return {{}, packed, nullptr};
+}
+
+void StateDict::packed_as(const std::string& name, PackedParameter parameter) {
+  packed_[name] = std::move(parameter);
   taken_.erase(name);
   tensors_.erase(name);
-  return {{}, packed};
 }
 
 void StateDict::check_all_used() const {

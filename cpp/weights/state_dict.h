@@ -10,24 +10,31 @@
 
 #include "torch_stable/call.h"
 #include "torch_stable/onednn.h"
+#include "torch_stable/onednn_int8.h"
 
 namespace catvton::weights {
 
 using Tensors = std::map<std::string, Tensor>;
 
-// A weight in the layout that its layer computes with; exact.
-using Pack = std::function<Tensor(const Tensor&)>;
+// How a layer wants its weight: in the layout that its kernels compute with, exact, or rounded to eight bits as well.
+struct Pack {
+  std::function<Tensor(const Tensor&)> exact;
+  std::function<onednn::int8::Weight(const Tensor&)> int8;
+};
 
-// What was taken: plain, or packed.
+enum class Packing { none, exact, int8 };
+
+// What was taken: one of the three.
 struct Weight {
   Tensor plain;
   std::shared_ptr<onednn::PackedWeight> packed;
-  Tensor tensor() const { return packed ? packed->get() : plain; }
+  std::shared_ptr<const onednn::int8::Weight> int8;
+  Tensor tensor() const { return packed ? packed->get() : plain; }  // undefined for int8
 };
 
 struct PackedParameter {
-  std::shared_ptr<onednn::PackedWeight> weight;
-  Ints shape;  // of the plain weight
+  std::function<Tensor()> plain;  // writes it out anew
+  int64_t bytes;
 };
 using PackedParameters = std::map<std::string, PackedParameter>;
 
@@ -36,8 +43,9 @@ class StateDict {
   explicit StateDict(Tensors tensors) : tensors_(std::move(tensors)) {}
 
   // Weights that can be packed are, as they are taken, and the state lets go of each plain one: where nobody else holds
-  // it, both are in memory for one weight at a time. For inference: packed weights cannot be trained.
-  static StateDict packing(Tensors tensors);
+  // it, both are in memory for one weight at a time. For inference: packed weights cannot be trained. int8 where it
+  // does not work (torch_stable/onednn_int8.h) throws std::invalid_argument.
+  static StateDict packing(Tensors tensors, Packing how);
 
   // A state that hands out an uninitialised tensor of whatever shape is asked for: a model's names and shapes, or a
   // model on the `meta` device, without any file.
@@ -46,8 +54,8 @@ class StateDict {
   // The tensor `name` of the given shape. A missing or unfit one is noted and an empty tensor returned, so that a
   // single load reports everything that is wrong.
   Tensor take(const std::string& name, const Ints& shape);
-  // The same, packed where this state packs.
-  Weight take(const std::string& name, const Ints& shape, const Pack& pack);
+  // The same, packed where this state packs; keep_bits: never to int8.
+  Weight take(const std::string& name, const Ints& shape, const Pack& pack, bool keep_bits);
 
   // Throws std::invalid_argument listing missing, unfit and unused names; returns if there are none.
   void check_all_used() const;
@@ -55,15 +63,17 @@ class StateDict {
   // What take() has handed out, by name: plain, and packed.
   const Tensors& taken() const { return taken_; }
   const PackedParameters& packed() const { return packed_; }
+  Packing packing() const { return packing_; }
 
  private:
   StateDict() = default;
+  void packed_as(const std::string& name, PackedParameter parameter);
   std::string unfit(const Tensor& tensor, const Ints& shape) const;
 
   Tensors tensors_, taken_;
   std::set<std::string> used_;
   PackedParameters packed_;
-  bool packs_ = false;
+  Packing packing_ = Packing::none;
   std::optional<std::pair<ScalarType, Device>> blank_;
   std::string problems_;
 };
@@ -72,22 +82,28 @@ class StateDict {
 class Scope {
  public:
   // `label` names the model in taps and messages: "unet".
-  Scope(StateDict& state, std::string label) : Scope(state, "", std::move(label)) {}
+  Scope(StateDict& state, std::string label) : Scope(state, "", std::move(label), false) {}
 
-  Scope operator/(const std::string& name) const { return {*state_, prefix_ + name + ".", label_ + "." + name}; }
+  Scope operator/(const std::string& name) const {
+    return {*state_, prefix_ + name + ".", label_ + "." + name, keeps_bits_};
+  }
   Scope operator/(size_t index) const { return *this / std::to_string(index); }
+  // The same place, where weights keep their bits though others be rounded to int8: for layers whose errors would show, or
+  // that are too small to matter.
+  Scope keeping_bits() const { return {*state_, prefix_, label_, true}; }
   Tensor take(const std::string& name, const Ints& shape) const { return state_->take(prefix_ + name, shape); }
   Weight take(const std::string& name, const Ints& shape, const Pack& pack) const {
-    return state_->take(prefix_ + name, shape, pack);
+    return state_->take(prefix_ + name, shape, pack, keeps_bits_);
   }
   const std::string& label() const { return label_; }  // "unet.down_blocks.0.attentions.1"
 
  private:
-  Scope(StateDict& state, std::string prefix, std::string label)
-      : state_(&state), prefix_(std::move(prefix)), label_(std::move(label)) {}
+  Scope(StateDict& state, std::string prefix, std::string label, bool keeps_bits)
+      : state_(&state), prefix_(std::move(prefix)), label_(std::move(label)), keeps_bits_(keeps_bits) {}
 
   StateDict* state_;
   std::string prefix_, label_;
+  bool keeps_bits_;
 };
 
 }  // namespace catvton::weights

@@ -9,7 +9,7 @@ import typing
 
 import torch
 
-from . import image, names, ops
+from . import image, int8, names, ops
 
 __all__: list[str] = [
     "VAE",
@@ -27,6 +27,7 @@ __all__: list[str] = [
     "ddim_steps",
     "guide",
     "image",
+    "int8",
     "is_masked",
     "multistep_steps",
     "names",
@@ -135,6 +136,12 @@ class UNet:
         Uninitialised, in the dtype and on the device of `like`.
         """
     @staticmethod
+    def int8(state: dict[str, torch.Tensor], config: UNetConfig) -> UNet:
+        """
+        Packed, and matrices and convolutions are rounded to eight bits but for the first and the last and those of
+        timesteps; what they take is rounded as it comes. On a CPU with VNNI, else ValueError.
+        """
+    @staticmethod
     def shapes(config: UNetConfig) -> dict[str, list[int]]:
         """
         Name and shape of every weight that the model needs.
@@ -171,6 +178,8 @@ class UNet:
     @property
     def config(self) -> UNetConfig: ...
     @property
+    def in_eight_bits(self) -> bool: ...
+    @property
     def like(self) -> torch.Tensor:
         """
         An empty tensor of the weights' dtype on their device.
@@ -185,7 +194,7 @@ class UNet:
     @property
     def weight_bytes(self) -> int:
         """
-        Of all weights, plain.
+        Of all weights, as they are kept.
         """
 
 class StreamedUNet:
@@ -267,7 +276,7 @@ class VAE:
     @property
     def weight_bytes(self) -> int:
         """
-        Of all weights, plain.
+        Of all weights, as they are kept.
         """
 
 class DDIMConfig:

@@ -60,6 +60,8 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("cpu", f"{cpu['model']}, {cpu['cores']} cores; {features}"),
         ("memory", gib(report["memory_bytes"]) if report["memory_bytes"] else "unknown"),
     ]
+    if report["int8"] is not None:
+        facts.append(("int8", "yes" if report["int8"] else "no: that needs VNNI, and torch with oneDNN"))
     if torch is None:
         return [*facts, ("torch", "not found")]
     backend = (

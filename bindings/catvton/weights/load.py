@@ -6,6 +6,7 @@ The check runs the strict load on the `meta` device, so a file that does not fit
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def load_unet(
     device: str | torch.device = "cpu",
     kind: str | None = None,
     pack: bool = False,
+    int8: bool = False,
 ) -> C.UNet:
     """The UNet in a file or folder, with CatVTON's trained self-attentions in place of its own.
 
@@ -44,14 +46,18 @@ def load_unet(
     dtype: "float32", "bfloat16" or "float16". In the file's own dtype, on the CPU, weights stay memory-mapped.
     kind: "masked" or "mask-free", where the attention file's metadata and path tell it wrongly.
     pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it has such.
+    int8: packed, and matrices and convolutions are rounded to eight bits (docs/performance.md): for a CPU with VNNI, in
+        float32 or bfloat16.
 
     Raises FileNotFoundError, and WeightsError naming the file and every weight that is missing, unexpected or
-    misshapen.
+    misshapen; ValueError where there is no int8.
     """
     device = resolve_device(device)
     dtype = resolve_dtype(dtype, device)
     if kind is not None and kind not in KINDS.values():
         raise ValueError(f"kind: expected {' or '.join(KINDS.values())}, got {kind!r}")
+    if int8 and (device.type != "cpu" or dtype == torch.float16):
+        raise ValueError(f"int8 weights are for a CPU, in float32 or bfloat16; got device {device} and {dtype}")
     file = open_weights(weights_file(path, half=dtype == torch.float16))
     must_be(file, "a UNet")
     network = _Network(file, C.names.unet_name, dtype)
@@ -63,14 +69,15 @@ def load_unet(
             config.in_channels, "not a base of CatVTON, which needs 9 (inpainting) or 8 (instruct-pix2pix)"
         )
         raise WeightsError(f"{file.path}: this UNet has {config.in_channels} input channels: {what}.")
+    made = C.UNet.int8 if int8 else partial(C.UNet, pack=pack)
     if attention is None:
-        return C.UNet(dict(network.read(device)), config, pack)
+        return made(dict(network.read(device)), config)
 
     trained = _Attention(open_weights(attention_file(attention)), config, dtype)
     check_kind(trained.file, base, kind)
     trained.check(network.shapes)
     network.drop(trained.keys)
-    return C.UNet(dict(network.read(device)) | dict(trained.read(device)), config, pack)
+    return made(dict(network.read(device)) | dict(trained.read(device)), config)
 
 
 def load_vae(

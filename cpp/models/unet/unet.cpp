@@ -18,12 +18,12 @@ const UNetConfig& checked(const UNetConfig& config) {
 
 UNet::UNet(const weights::Scope& w, const UNetConfig& unchecked)
     : config(checked(unchecked)),
-      conv_in(w / "conv_in", config.in_channels, config.block_out_channels.front(), 3, 1, 1),
-      time_embedding(w / "time_embedding", config.block_out_channels.front(), config.time_channels(),
+      conv_in(w.keeping_bits() / "conv_in", config.in_channels, config.block_out_channels.front(), 3, 1, 1),
+      time_embedding(w.keeping_bits() / "time_embedding", config.block_out_channels.front(), config.time_channels(),
                      config.flip_sin_to_cos, config.freq_shift),
       mid_block(w / "mid_block", config),
       conv_norm_out(w / "conv_norm_out", config.block_out_channels.front(), config.norm_num_groups, config.norm_eps),
-      conv_out(w / "conv_out", config.block_out_channels.front(), config.out_channels, 3, 1, 1) {
+      conv_out(w.keeping_bits() / "conv_out", config.block_out_channels.front(), config.out_channels, 3, 1, 1) {
   for (size_t i = 0; i < config.block_out_channels.size(); ++i) {
     down_blocks.emplace_back(w / "down_blocks" / i, config, i);
     up_blocks.emplace_back(w / "up_blocks" / i, config, i);
