@@ -52,8 +52,10 @@ ROWS = {name: sampling for name, sampling in PRESETS.items()} | {
         "20 steps, cache_interval 3": TWENTY | {"cache_interval": 3},
         "20 steps, token_downsampling 2": TWENTY | {"token_downsampling": 2},
         "20 steps, token_downsampling 4": TWENTY | {"token_downsampling": 4},
+        "20 steps, int8": TWENTY,
     }.items()
 }
+INT8 = ", int8"  # ends a row whose UNet is in eight bits (weights_dtype="int8"); left out where the CPU has none
 # Against an exact run of as many steps: what a solver changes is the trajectory itself, and not comparable.
 LATENT_SIZE, LATENT_STEPS = (256, 192), 6
 LATENT_ROWS = {
@@ -67,8 +69,25 @@ LATENT_ROWS = {
         "token_downsampling 2": {"token_downsampling": 2},
         "token_downsampling 4": {"token_downsampling": 4},
         "cache_interval 2, token_downsampling 2": {"cache_interval": 2, "token_downsampling": 2},
+        "exact, int8": {},
     }.items()
 }
+
+
+def rows(of: dict[str, Sampling]) -> dict[str, Sampling]:
+    """Those that this CPU can compute."""
+    return {row: sampling for row, sampling in of.items() if C.int8.works() or not row.endswith(INT8)}
+
+
+@lru_cache
+def load(name: str, row: str) -> TryOn:
+    """The model that a row is tried with, in float32."""
+    return _load(name, "int8" if row.endswith(INT8) else None)
+
+
+@lru_cache
+def _load(name: str, weights_dtype: str | None) -> TryOn:
+    return TryOn.load(name, device="cpu", dtype="float32", weights_dtype=weights_dtype)
 
 
 class Kept:
@@ -156,6 +175,8 @@ def work() -> str:
     lines = ["| | " + " | ".join(f"TFLOP a step, {h}x{w}" for h, w in sizes) + " |", "|---" * 3 + "|"]
     exact = [operations(*size, LATENT_ROWS["exact"]) for size in sizes]
     for row, sampling in LATENT_ROWS.items():
+        if row.endswith(INT8):
+            continue  # as much work, in fewer bits
         found = [operations(*size, sampling) for size in sizes]
         cells = [f"{f / LATENT_STEPS:.2f} ({f / e:.0%})" for f, e in zip(found, exact, strict=True)]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
@@ -183,15 +204,16 @@ def main() -> None:
 
 
 def scores(name: str, count: int, kept: Kept) -> str:
-    model = TryOn.load(name, device="cpu", dtype="float32")
-    cases = cases_of("wardrobe", "unpaired", model.native_size, count)
-    weights = model_key(model)
-    found: dict[str, list[dict[str, Any]]] = {row: [] for row in ROWS}
-    with tqdm(total=count * len(ROWS), unit="picture") as bar:
+    plain = load(name, "exact")
+    cases = cases_of("wardrobe", "unpaired", plain.native_size, count)
+    keys = {row: model_key(load(name, row)) for row in rows(ROWS)}
+    found: dict[str, list[dict[str, Any]]] = {row: [] for row in keys}
+    with tqdm(total=count * len(found), unit="picture") as bar:
         for index in range(count):
-            for row, sampling in ROWS.items():
-                key = [weights, model.native_size, index, sampling.options()]
-                found[row].append(kept.get(key, lambda s=sampling, i=index: one(model, cases, i, s)))
+            for row, sampling in rows(ROWS).items():
+                model = load(name, row)
+                key = [keys[row], model.native_size, index, sampling.options()]
+                found[row].append(kept.get(key, lambda m=model, s=sampling, i=index: one(m, cases, i, s)))
                 bar.set_description(row)
                 bar.update()
     exact = [one["seconds"] for one in found["exact"]]
@@ -220,45 +242,41 @@ def errors(folder: Path, kept: Kept) -> str:
     lines = ["| | CPU seconds a step | error of the final latents |", "|---|---|---|"]
     height, width = LATENT_SIZE
     run = Latents(folder)
-    for row, sampling in tqdm(LATENT_ROWS.items(), unit="run"):
-        key = [str(folder.resolve()), LATENT_SIZE, sampling.options()]
-        found = kept.get(key, lambda s=sampling: run.error(s))
+    for row, sampling in tqdm(rows(LATENT_ROWS).items(), unit="run"):
+        key = [str(folder.resolve()), LATENT_SIZE, sampling.options(), *([INT8] if row.endswith(INT8) else [])]
+        found = kept.get(key, lambda r=row: run.error(r))
         lines.append(f"| {row} | {found['seconds']:.1f} | {found['error']:.3f} |")
     return f"{height}x{width}, {LATENT_STEPS} steps:\n\n" + "\n".join(lines)
 
 
 class Latents:
-    """A model, loaded when it is needed, and the latents of its exact run."""
+    """A model's latents, and those of its exact run."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     @cached_property
-    def model(self) -> TryOn:
-        return TryOn.load(self.folder, device="cpu", dtype="float32")
-
-    @cached_property
     def exact(self) -> tuple[torch.Tensor, float]:
-        return self.latents(LATENT_ROWS["exact"])
+        return self.latents("exact")
 
-    def error(self, sampling: Sampling) -> dict[str, float]:
+    def error(self, row: str) -> dict[str, float]:
         """CPU seconds a step, and the root mean square of the error of the person's latents, relative to theirs."""
         exact, seconds = self.exact
-        if sampling == LATENT_ROWS["exact"]:
+        if row == "exact":
             return {"seconds": seconds, "error": 0.0}
-        latents, seconds = self.latents(sampling)
+        latents, seconds = self.latents(row)
         return {
             "seconds": seconds,
             "error": float((latents - exact).square().mean().sqrt() / exact.square().mean().sqrt()),
         }
 
-    def latents(self, sampling: Sampling) -> tuple[torch.Tensor, float]:
+    def latents(self, row: str) -> tuple[torch.Tensor, float]:
         """The person's final latents, and the CPU seconds of a step after the first one."""
         case, seen = Wardrobe(1, LATENT_SIZE, split="test").tryon_case(0), []
         picture, garment, mask = pixels(case["person"]), pixels(case["garment"]), case["mask"].numpy()[0] * 255
-        self.model(
+        load(str(self.folder), row)(
             *(picture, garment, mask),
-            **sampling.options(),
+            **LATENT_ROWS[row].options(),
             height=LATENT_SIZE[0],
             width=LATENT_SIZE[1],
             seed=0,

@@ -2,6 +2,7 @@
 
 #include <exception>
 
+#include "ops/cpu.h"
 #include "torch_stable/onednn_check.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -126,6 +127,7 @@ Tensor PackedConv2d::operator()(const Tensor& x, const OptionalTensor& bias, con
 
 // Asked once a call; where true, the weight is about to fit.
 bool PackedConv2d::misfit(const Maps& maps) {
+  if (ops::cpu_level() >= ops::CpuLevel::avx512) return false;  // every size has the same layout there
   const std::lock_guard alone(remembering_);
   const bool again = maps == std::exchange(last_, maps);
   if (fits_ == maps || !(again || fits_.first.empty())) return false;

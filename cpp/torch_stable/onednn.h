@@ -46,8 +46,8 @@ class PackedWeight {
 
 // A convolution whose packed weight fits the maps that come. oneDNN chooses the layout by their size and the number of
 // threads; a weight in another one is reordered in every call, by a kernel that can take longer than the convolution.
-// So a weight is packed anew for the first maps that come, and again when others have come twice in a row. Threads may
-// share it.
+// So without AVX-512 a weight is packed anew for the first maps that come, and again when others have come twice in a
+// row. Threads may share it.
 class PackedConv2d {
  public:
   PackedConv2d(std::shared_ptr<PackedWeight> weight, int64_t stride, int64_t padding)

@@ -124,9 +124,9 @@ Tensor unpack(const Weight& weight) {
 //     str unary_post_op, Scalar?[] unary_post_op_args, str unary_post_op_algorithm) -> Tensor
 Tensor linear(const Activations& x, const Weight& weight, const OptionalTensor& bias, const OptionalTensor& residual) {
   const std::optional<ScalarType> dtype = x.dtype;
-  if (residual) {
+  if (residual) {  // its strides are not heeded
     return call("onednn::qlinear_pointwise", "binary", x.values, x.scale, x.zero_point, weight.packed, weight.scales,
-                weight.zero_points, residual, bias, output_scale, output_zero_point, dtype, 1.0, int64_t{0}, add, 1.0,
+                weight.zero_points, OptionalTensor{ops::contiguous(*residual)}, bias, output_scale, output_zero_point, dtype, 1.0, int64_t{0}, add, 1.0,
                 none, no_scalars, empty);
   }
   return call("onednn::qlinear_pointwise", "", x.values, x.scale, x.zero_point, weight.packed, weight.scales,

@@ -124,14 +124,17 @@ def distance(got, want):
     size=st.tuples(st.integers(1, 200), st.integers(1, 200)),
     residual=st.booleans(),
     biased=st.booleans(),
+    strided=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_linear(dtype, rows, size, residual, biased, seed):
+def test_linear(dtype, rows, size, residual, biased, strided, seed):
     generator = torch.Generator().manual_seed(seed)
     x, w, b, r = (
         torch.randn(*shape, generator=generator).to(dtype)
         for shape in ((2, rows, size[0]), (size[1], size[0]), (size[1],), (2, rows, size[1]))
     )
+    if strided:  # as rows of something larger
+        x, r = (torch.cat([t, t], 1)[:, :rows] for t in (x, r))
     with torch.inference_mode():
         found = C.int8.linear(x, w, b if biased else None, r if residual else None)
     expected = F.linear(rounded_input(x), rounded_weight(w.float()), b.float() if biased else None)

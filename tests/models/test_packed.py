@@ -67,12 +67,15 @@ def test_vae(dtype):
         assert_as_good(decoded, their_decoded, theirs.decode(latents.float()).sample)
 
 
-def test_weights_follow_the_size_of_the_maps():
-    """Other sizes and numbers of threads, once and again: convolutions are packed anew, and nothing else changes."""
+@pytest.mark.parametrize("level", ["auto", "avx2"])
+def test_weights_follow_the_size_of_the_maps(level):
+    """Other sizes and numbers of threads, once and again: without AVX-512 convolutions are packed anew, and nothing else
+    changes."""
     theirs = diffusers_unet(**WIDE)
     ours, before = packed(theirs), torch.get_num_threads()
     timesteps = torch.tensor([981.0])
     try:
+        C.ops.set_cpu_level(level)
         for threads, *size in [(1, 14, 9), (1, 16, 12), (1, 16, 12), (2, 16, 12), (2, 16, 12), (2, 48, 40), (1, 14, 9)]:
             torch.set_num_threads(threads)
             sample = torch.randn(1, 9, *size)
@@ -80,6 +83,7 @@ def test_weights_follow_the_size_of_the_maps():
                 assert error(ours(sample, timesteps), run_unet(theirs, sample, timesteps)) <= 1e-5
     finally:
         torch.set_num_threads(before)
+        C.ops.set_cpu_level("auto")
     assert all(torch.equal(ours.parameters[name], weight) for name, weight in unet_weights(theirs).items())
 
 
