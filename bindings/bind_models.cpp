@@ -6,7 +6,7 @@
 #include "models/vae/vae.h"
 #include "nn/tap.h"
 #include "tensor_caster.h"
-#include "torch_stable/onednn.h"
+#include "torch_stable/free_memory.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -31,7 +31,9 @@ Loaded<Model> load(State state, const Config& config, const char* label, weights
   auto dict = packs ? weights::StateDict::packing(std::move(tensors), packing) : weights::StateDict(std::move(tensors));
   if (packs) state.clear();
   py::gil_scoped_release no_gil;
-  return load<Model>(dict, config, label);
+  auto loaded = load<Model>(dict, config, label);
+  if (packs) torch_stable::give_back_free_memory();  // holes between what was packed
+  return loaded;
 }
 
 // Plain weights by name: packed ones are written out anew.

@@ -119,7 +119,7 @@ def _planned(
     import torch
 
     from ._native import C
-    from .modes import arrange, strip_of
+    from .modes import arrange
     from .streaming import Float8UNet
 
     like = torch.empty(0, dtype=getattr(torch, dtype), device="meta")
@@ -127,7 +127,7 @@ def _planned(
     if float8:
         unet = Float8UNet.of(unet)
     offload = mode != "normal" and not host
-    work = arrange(unet, vae, mode, like.device, offload, strip_of(mode, host), copies=offload)
+    work = arrange(unet, vae, mode, like.device, offload, copies=offload)
     unet_weights, vae_weights = weight_bytes(unet), weight_bytes(vae)
     peaks = recorded_stages(work, unet, vae, height, width, batch, guided, reuses)
     return Plan(

@@ -6,7 +6,7 @@ low      Guidance's branches one after the other. On a GPU, UNet and VAE wait on
 minimal  As low, and no weights stay.
 
 In every mode the UNet's widest projections are computed in parts (nn/transformer_block.cpp), and the VAE's large maps
-in strips (nn/strips.h), but for normal on a CPU. The UNet's kept weights leave before a streamed VAE comes. On a CPU
+in strips (nn/strips.h). The UNet's kept weights leave before a streamed VAE comes. On a CPU
 weights have nowhere to wait: low and minimal are the same there.
 """
 
@@ -39,7 +39,7 @@ class Work:
     unet: Any  # C.UNet or C.StreamedUNet
     vae: Any  # C.VAE, or a function that brings it
     one_by_one: bool
-    strip: int  # of the VAE's maps; 0: whole
+    strip: int  # of the VAE's maps
 
     def vae_now(self) -> Any:
         return self.vae() if callable(self.vae) else self.vae
@@ -54,21 +54,14 @@ def offloads(mode: Mode, device: torch.device) -> bool:
     return mode != "normal" and device.type not in ("cpu", "meta")
 
 
-def strip_of(mode: Mode, host: bool) -> int:
-    """A CPU has memory before it has time: strips take half as long again there, for halo rows are computed twice."""
-    return 0 if host and mode == "normal" else STRIP
-
-
-def arrange(
-    unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool, strip: int = STRIP, copies: bool = False
-) -> Work:
+def arrange(unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool, copies: bool = False) -> Work:
     """unet: C.UNet or Float8UNet, with its weights on the device, or anywhere if they are offloaded.
 
     copies: for the planner, see `Streamer`.
     """
     if not offload:
         network = Streamer(unet, device, share=1.0, copies=False).network if isinstance(unet, Float8UNet) else unet
-        return Work(network, vae, mode != "normal", strip)
+        return Work(network, vae, mode != "normal", STRIP)
     streamer = Streamer(unet, device, KEPT[mode], copies)
 
     def bring_vae() -> Any:
@@ -76,7 +69,7 @@ def arrange(
         weights = {name: weight.to(device, copy=copies) for name, weight in vae.parameters.items()}
         return type(vae)(weights, vae.config)
 
-    return Work(streamer.network, bring_vae, True, strip)
+    return Work(streamer.network, bring_vae, True, STRIP)
 
 
 def choose(

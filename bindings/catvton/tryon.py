@@ -352,7 +352,7 @@ class TryOn:
             for name in ("unet", "vae"):
                 object.__setattr__(self, name, modes.placed(getattr(self, name), device, offload))
             unet, vae = self.unet, self.vae
-        return modes.arrange(unet, vae, mode, device, offload, modes.strip_of(mode, device.type == "cpu"))
+        return modes.arrange(unet, vae, mode, device, offload)
 
     def _garments(self, prepared: list[Any], work: modes.Work, poll: Poll | None) -> Posterior:
         """Mean and std of the garments' latents, float32 [B, 4, h, w]."""

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "nn/poll.h"
+#include "ops/group_norm/group_norm.h"
+#include "ops/kernels.h"
 #include "ops/products.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -29,7 +32,9 @@ void for_strips(const Tensor& x, int64_t height, int64_t rows, const std::functi
 // silu(norm(x)) for any rows of x, with the statistics of all rows.
 class NormSilu {
  public:
-  NormSilu(const GroupNorm& norm, const Tensor& x, int64_t rows) : eps_(norm.eps) {
+  NormSilu(const GroupNorm& norm, const Tensor& x, int64_t rows)
+      : eps_(norm.eps), factors_(ops::group_norm_factors(x, norm.groups, norm.weight, norm.bias, norm.eps)) {
+    if (factors_) return;
     const int64_t batch = x.size(0), channels = x.size(1), in_group = channels / norm.groups;
     const int64_t row = in_group * x.size(3);  // elements of one
     struct Part {
@@ -67,6 +72,7 @@ class NormSilu {
   }
 
   Tensor operator()(const Tensor& x) const {
+    if (factors_) return ops::scale_shift_silu(x, *factors_);
     const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
     Tensor flat = ops::reshape(x, {1, batch * channels, height, width});
     flat = ops::batch_norm(flat, weight_, bias_, mean_, variance_, eps_);
@@ -75,7 +81,8 @@ class NormSilu {
 
  private:
   double eps_;
-  Tensor mean_, variance_, weight_, bias_;  // float32 [B C]
+  std::optional<ops::ChannelFactors> factors_;  // where a kernel of ours made them; else the rest
+  Tensor mean_, variance_, weight_, bias_;      // float32 [B C]
 };
 
 // Rows [first, last) of a 3x3 convolution, padded by one, over what `input` gives for rows of a map of `height`. Packed
@@ -90,7 +97,20 @@ Tensor conv_rows(const Conv2d& conv, int64_t height, int64_t first, int64_t last
 }
 
 Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t width) {
-  return ops::empty({like.size(0), channels, height, width}, like);
+  const int64_t batch = like.size(0);
+  if (!ops::is_channels_last(like)) return ops::empty({batch, channels, height, width}, like);
+  return ops::permute(ops::empty({batch, height, width, channels}, like), {0, 3, 1, 2});
+}
+
+// A map with the first of x's channels, or all, in x's memory, that can be written row after row: what a row takes was
+// x's own row or one above it.
+Tensor in_place_of(const Tensor& x, int64_t channels) {
+  if (channels == x.size(1) || !ops::is_channels_last(x)) return ops::narrow(x, 1, 0, channels);
+  const int64_t batch = x.size(0), height = x.size(2), width = x.size(3);
+  if (batch > 1) return empty_map(x, channels, height, width);
+  const Tensor numbers = ops::reshape(ops::permute(x, {0, 2, 3, 1}), {x.numel()});
+  const Tensor first = ops::narrow(numbers, 0, 0, height * width * channels);
+  return ops::permute(ops::reshape(first, {batch, height, width, channels}), {0, 3, 1, 2});
 }
 
 }  // namespace
@@ -116,7 +136,7 @@ Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& stri
     });
   }
   // From here on x is read once more, by the shortcut, row by row: the result can take its place.
-  Tensor result = out <= in ? ops::narrow(x, 1, 0, out) : empty_map(x, out, height, width);
+  Tensor result = out <= in ? in_place_of(x, out) : empty_map(x, out, height, width);
   const NormSilu norm2(block.norm2, h, rows);
   for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) { return norm2(rows_of(h, from, to)); };

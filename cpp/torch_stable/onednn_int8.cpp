@@ -126,8 +126,8 @@ Tensor linear(const Activations& x, const Weight& weight, const OptionalTensor& 
   const std::optional<ScalarType> dtype = x.dtype;
   if (residual) {  // its strides are not heeded
     return call("onednn::qlinear_pointwise", "binary", x.values, x.scale, x.zero_point, weight.packed, weight.scales,
-                weight.zero_points, OptionalTensor{ops::contiguous(*residual)}, bias, output_scale, output_zero_point, dtype, 1.0, int64_t{0}, add, 1.0,
-                none, no_scalars, empty);
+                weight.zero_points, OptionalTensor{ops::contiguous(*residual)}, bias, output_scale, output_zero_point,
+                dtype, 1.0, int64_t{0}, add, 1.0, none, no_scalars, empty);
   }
   return call("onednn::qlinear_pointwise", "", x.values, x.scale, x.zero_point, weight.packed, weight.scales,
               weight.zero_points, bias, output_scale, output_zero_point, dtype, none, no_scalars, empty);
@@ -137,8 +137,7 @@ Tensor linear(const Activations& x, const Weight& weight, const OptionalTensor& 
 //     Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, float output_scale,
 //     int output_zero_point, ScalarType? output_dtype, str attr, Scalar?[] scalars, str? algorithm) -> Tensor
 // The variant that adds a residual writes over it; others may still need theirs.
-Tensor conv2d(const Activations& x, const Weight& weight, const OptionalTensor& bias, int64_t stride,
-              int64_t padding) {
+Tensor conv2d(const Activations& x, const Weight& weight, const OptionalTensor& bias, int64_t stride, int64_t padding) {
   return call("onednn::qconv2d_pointwise", "", x.values, x.scale, x.zero_point, weight.packed, weight.scales,
               weight.zero_points, bias, Ints{stride, stride}, Ints{padding, padding}, Ints{1, 1}, int64_t{1},
               output_scale, output_zero_point, std::optional<ScalarType>{x.dtype}, none, no_scalars, no_text);

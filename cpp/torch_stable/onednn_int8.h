@@ -30,7 +30,7 @@ bool works();
 
 Weight pack_linear(const Tensor& weight);                                   // [out, in], or [out, in, 1, 1]
 Weight pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding);  // [out, in, kernel, kernel]
-Tensor unpack(const Weight& weight);                                        // the rounded weight in its first shape and dtype
+Tensor unpack(const Weight& weight);  // the rounded weight in its first shape and dtype
 
 // x: [..., in] -> [..., out], plus `residual` of that shape.
 Tensor linear(const Activations& x, const Weight& weight, const OptionalTensor& bias,

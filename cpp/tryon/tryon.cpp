@@ -7,6 +7,7 @@
 
 #include "ops/kernels.h"
 #include "sampling/guidance.h"
+#include "torch_stable/free_memory.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -227,8 +228,10 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   }
   const Tensor garment_latents = latents_of(garment, "vae.cloth");
   vae.reset();
+  torch_stable::give_back_free_memory();
   const Conditioning conditioning = condition(kind, person_latents, garment_latents, inputs.mask);
   const Tensor latents = denoise(unet, conditioning, options, *solver, draw, on_step, on_estimate);
+  torch_stable::give_back_free_memory();
   vae = vae_source();
   return decode(*vae, person_half(kind, latents), options.strips);
 }

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,17 @@ class Step(torch.nn.Module):
         return support.run_unet(self.unet, sample, timesteps)
 
 
-def ours(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+def ours(unet, sample, timesteps, args, make=partial(C.UNet, pack=True)) -> Callable[[], np.ndarray]:
     state, config = support.unet_weights(unet), support.unet_config(unet)
     for parameter in unet.parameters():  # as a file's tensors: packing lets go of each, and memory holds them once
         parameter.data = parameter.new_empty(0)
-    native = C.UNet(state, config, pack=True)
+    native = make(state, config)
     return lambda: native(sample, timesteps).float().numpy()
+
+
+def int8(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+    """Ours in eight bits, an approximation."""
+    return ours(unet, sample, timesteps, args, C.UNet.int8)
 
 
 def diffusers(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
@@ -87,7 +93,14 @@ def onnxruntime(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
     return lambda: session.run(None, inputs)[0]
 
 
-PEERS = {"ours": ours, "diffusers": diffusers, "compiled": compiled, "openvino": openvino, "onnxruntime": onnxruntime}
+PEERS = {
+    "ours": ours,
+    "int8": int8,
+    "diffusers": diffusers,
+    "compiled": compiled,
+    "openvino": openvino,
+    "onnxruntime": onnxruntime,
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

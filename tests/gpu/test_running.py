@@ -51,7 +51,7 @@ def test_the_plan_is_what_the_allocator_sees(cuda, mode, size):
     offload = mode != "normal"
     like = torch.empty((), dtype=torch.float16, device="cpu" if offload else cuda)
     unet, vae = C.UNet.blank(C.UNetConfig(), like), C.VAE.blank(C.VAEConfig(), like)
-    work = modes.arrange(unet, vae, mode, cuda, offload, modes.strip_of(mode, False))
+    work = modes.arrange(unet, vae, mode, cuda, offload)
     torch.cuda.reset_peak_memory_stats()
     recorded_stages(work, unet, vae, *size, 1, True)
     torch.cuda.synchronize()

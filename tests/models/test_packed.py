@@ -69,8 +69,8 @@ def test_vae(dtype):
 
 @pytest.mark.parametrize("level", ["auto", "avx2"])
 def test_weights_follow_the_size_of_the_maps(level):
-    """Other sizes and numbers of threads, once and again: without AVX-512 convolutions are packed anew, and nothing else
-    changes."""
+    """Other sizes and numbers of threads, once and again: without AVX-512 convolutions are packed anew, and nothing
+    else changes."""
     theirs = diffusers_unet(**WIDE)
     ours, before = packed(theirs), torch.get_num_threads()
     timesteps = torch.tensor([981.0])

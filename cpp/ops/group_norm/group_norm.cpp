@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include "ops/gpu/choice.h"
@@ -89,13 +90,9 @@ const SelfCheck gpu_check{"fused_group_norm",
 
 #ifdef CATVTON_X86_KERNELS
 
-struct PerChannel {
-  std::vector<float> scale, offset;  // [B * C]
-};
-
 // group_norm(x + shift) as x * scale + offset. Channels' sums are put together to groups' mean and variance in double.
-PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight,
-                      const Tensor& bias, double eps) {
+ChannelFactors statistics(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight,
+                          const Tensor& bias, double eps) {
   const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3), in_group = channels / groups;
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
   const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
@@ -115,7 +112,7 @@ PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t grou
   const std::vector<float> shifts = shift ? numbers(*shift) : std::vector<float>(batch * channels);
   const Tensor first_pixels = narrow(narrow(x, 2, 0, 1), 3, 0, 1);  // [B, C, 1, 1]
   const std::vector<float> origins = numbers(first_pixels);
-  PerChannel result{std::vector<float>(batch * channels), std::vector<float>(batch * channels)};
+  ChannelFactors result{std::vector<float>(batch * channels), std::vector<float>(batch * channels)};
   std::vector<double> means(in_group);
   const double count = static_cast<double>(pixels);
   for (int64_t b = 0; b < batch; ++b) {
@@ -144,7 +141,7 @@ PerChannel statistics(const Tensor& x, const OptionalTensor& shift, int64_t grou
   return result;
 }
 
-Tensor apply(const Tensor& x, const PerChannel& factors, bool silu) {
+Tensor apply(const Tensor& x, const ChannelFactors& factors, bool silu) {
   const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
   const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
@@ -183,6 +180,10 @@ const SelfCheck on_avx2{
     "fused_group_norm", "avx2", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&plain>};
 const SelfCheck on_avx512 = on_avx2.of("avx512");
 
+bool suits_kernels(const Tensor& x) {
+  return suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && trusted(widest(on_avx2, on_avx512), x);
+}
+
 #endif
 
 const Registration registration("fused_group_norm", [](const Tensor& like) -> std::string {
@@ -204,12 +205,31 @@ Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tenso
     return by_gpu(input, groups, weight, bias, eps, silu);
   }
 #ifdef CATVTON_X86_KERNELS
-  if (suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && !input.conv_bias &&
-      trusted(widest(on_avx2, on_avx512), x)) {
-    return by_kernel(x, input.shift, groups, weight, bias, eps, silu);
-  }
+  if (suits_kernels(x) && !input.conv_bias) return by_kernel(x, input.shift, groups, weight, bias, eps, silu);
 #endif
   return by_aten(input, groups, weight, bias, eps, silu);
 }
+
+#ifdef CATVTON_X86_KERNELS
+
+std::optional<ChannelFactors> group_norm_factors(const Tensor& x, int64_t groups, const Tensor& weight,
+                                                 const Tensor& bias, double eps) {
+  if (!suits_kernels(x)) return std::nullopt;
+  return statistics(x, {}, groups, weight, bias, eps);
+}
+
+Tensor scale_shift_silu(const Tensor& rows, const ChannelFactors& factors) {
+  return apply(torch::stable::contiguous(rows, torch::headeronly::MemoryFormat::ChannelsLast), factors, /*silu=*/true);
+}
+
+#else
+
+std::optional<ChannelFactors> group_norm_factors(const Tensor&, int64_t, const Tensor&, const Tensor&, double) {
+  return std::nullopt;
+}
+
+Tensor scale_shift_silu(const Tensor&, const ChannelFactors&) { throw std::logic_error("no kernels in this build"); }
+
+#endif
 
 }  // namespace catvton::ops

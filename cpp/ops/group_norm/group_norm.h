@@ -1,6 +1,9 @@
 // GroupNorm with what surrounds it in a resnet block, in two passes over the map instead of four.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "torch_stable/call.h"
 
 namespace catvton::ops {
@@ -14,6 +17,17 @@ struct GroupNormInput {
 // silu(group_norm(x + shift + conv_bias)), or without the silu. weight, bias: [C]. Statistics in float32 or better.
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu);
+
+// The same in two steps, for a map whose rows are normalised some at a time: what each channel is multiplied with, and what
+// is added. By the CPU's kernels, for maps in channels-last memory; empty where those do not run.
+struct ChannelFactors {
+  std::vector<float> scale, offset;  // [B C]
+};
+std::optional<ChannelFactors> group_norm_factors(const Tensor& x, int64_t groups, const Tensor& weight,
+                                                 const Tensor& bias, double eps);
+
+// silu(x * scale + offset) for rows of such a map, in channels-last memory.
+Tensor scale_shift_silu(const Tensor& rows, const ChannelFactors& factors);
 
 // Whether a kernel of ours adds conv_bias at no cost for maps of the dtype and on the device of `like`: then it is best
 // left to it, where torch would add it in a pass of its own.
