@@ -1,7 +1,9 @@
 """A small model that really tries garments on, from nothing but the drawn wardrobe: what `make demo-model` runs.
 
-    VAE   until the gate: the truth encoded, decoded and pasted back must be as good as a demo needs
-    UNet  everything trained
+    vae        until the gate: the truth encoded, decoded and pasted back must be as good as a demo needs
+    unet       everything trained, without attention at its outermost level, where it would be half of the time
+    attention  the same UNet, given that attention on the way up, trained on
+    decoder    the VAE's, from the model's own try-ons
     evaluation on held-out cases
 
 Hours on a CPU. Every stage goes on where it was stopped, and its folder keeps the log of every step; run it again until
@@ -37,6 +39,14 @@ UNET = (
     "--from-scratch --train unet --batch-size 16 --optimizer muon --learning-rate 1.5e-3 --warmup 200 "
     "--schedule cosine --ema 0.999 --half --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
 )
+ATTENTION = (
+    "--grow-attention 2 --train unet --batch-size 16 --optimizer muon --learning-rate 1.2e-3 --warmup 100 "
+    "--schedule cosine --ema 0.998 --half --snr-gamma 5 --snr-floor 0.3 --region-weights 2 0.25 0.1"
+)
+DECODER = (
+    "vae --decoder-only --batch-size 8 --optimizer muon --learning-rate 6e-4 --warmup 50 --schedule cosine "
+    "--ema 0.995 --ssim 1 --half"
+)
 GATE = {"ssim": 0.92, "colour": 3.0}  # at least, at most
 
 
@@ -52,7 +62,12 @@ class Stages:
         args = self.args
         self.train("vae", f"vae {VAE} --steps {args.vae_steps}")
         self.gate()
-        self.train("unet", f"{UNET} --vae {self.out / 'vae' / 'vae'} --steps {args.unet_steps}")
+        vae, base = self.out / "vae" / "vae", self.out / "unet"
+        self.train("unet", f"{UNET} --vae {vae} --steps {args.unet_steps}")
+        grown = f"--base {base / 'unet'} --scheduler {base / 'scheduler'} --vae {vae} --steps {args.attention_steps}"
+        self.train("attention", f"{ATTENTION} {grown}")
+        tried_on = f"--tried-on {self.out / 'attention'} --tried-on-cases {min(1024, args.samples)}"
+        self.train("decoder", f"{DECODER} --vae {vae} {tried_on} --steps {args.decoder_steps}")
         self.finish()
 
     def train(self, name: str, arguments: str) -> None:
@@ -92,9 +107,9 @@ class Stages:
             print(text, flush=True)
 
     def finish(self) -> None:
-        last, model = self.out / "unet", self.out / "model"
-        for part in ("unet", "vae", "scheduler"):
-            shutil.copytree(last / part, model / part, dirs_exist_ok=True)
+        model = self.out / "model"
+        for part, stage in {"unet": "attention", "scheduler": "attention", "vae": "decoder"}.items():
+            shutil.copytree(self.out / stage / part, model / part, dirs_exist_ok=True)
         machine = f"--device {self.args.device} --threads {self.args.threads}"
         cases = f"{DATA} --pairing unpaired --guidance 1.5 --count {self.args.cases}"
         evaluate(f"--model {model} --out {self.out / 'evaluation'} {machine} {cases}".split())
@@ -113,6 +128,8 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=16384, help="drawn for training; default %(default)s")
     parser.add_argument("--vae-steps", type=int, default=12000, help="default %(default)s")
     parser.add_argument("--unet-steps", type=int, default=20000, help="default %(default)s")
+    parser.add_argument("--attention-steps", type=int, default=8000, help="default %(default)s")
+    parser.add_argument("--decoder-steps", type=int, default=3000, help="default %(default)s")
     parser.add_argument("--cases", type=int, default=64, help="held out, for gate and evaluation; default %(default)s")
     parser.add_argument("--save-every", type=int, default=500, help="default %(default)s")
     parser.add_argument("--ignore-gate", action="store_true", help="train the UNet for a bad VAE, too")

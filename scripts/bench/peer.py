@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +36,23 @@ class Step(torch.nn.Module):
         return support.run_unet(self.unet, sample, timesteps)
 
 
-def ours(unet, sample, timesteps, args, make=partial(C.UNet, pack=True)) -> Callable[[], np.ndarray]:
-    state, config = support.unet_weights(unet), support.unet_config(unet)
-    for parameter in unet.parameters():  # as a file's tensors: packing lets go of each, and memory holds them once
-        parameter.data = parameter.new_empty(0)
-    native = make(state, config)
+def ours(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+    native = C.UNet(*taken_from(unet), pack=True)
     return lambda: native(sample, timesteps).float().numpy()
 
 
 def int8(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
     """Ours in eight bits, an approximation."""
-    return ours(unet, sample, timesteps, args, C.UNet.int8)
+    native = C.UNet.int8(*taken_from(unet))
+    return lambda: native(sample, timesteps).float().numpy()
+
+
+def taken_from(unet) -> tuple[dict[str, torch.Tensor], C.UNetConfig]:
+    """Weights and config. As with a file's tensors, packing lets go of each weight, and memory holds it once."""
+    state, config = support.unet_weights(unet), support.unet_config(unet)
+    for parameter in unet.parameters():
+        parameter.data = parameter.new_empty(0)
+    return state, config
 
 
 def diffusers(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:

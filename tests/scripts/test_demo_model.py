@@ -12,7 +12,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "demo_model.py"
 
 
 def make(out, *more):
-    plain = f"--out {out} --samples 4 --vae-steps 2 --unet-steps 1 --cases 1 --threads 1"
+    steps = "--vae-steps 2 --unet-steps 1 --attention-steps 1 --decoder-steps 1"
+    plain = f"--out {out} --samples 4 {steps} --cases 1 --threads 1"
     command = [sys.executable, str(SCRIPT), *plain.split(), "--device", "cpu", *more]
     return subprocess.run(command, capture_output=True, text=True)
 

@@ -130,26 +130,26 @@ def test_shards_hold_what_was_made_and_go_on_where_they_stopped(tmp_path):
 
     count = ITEMS + 5
     with pytest.raises(KeyboardInterrupt):
-        Shards(tmp_path, "a", count, make).build("x", progress=False)
+        Shards(tmp_path, "a", count).build(make, "x", progress=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["items-00000.safetensors", "key.json"]
     made.clear()
-    shards = Shards(tmp_path, "a", count, lambda i: (made.append(i), {"x": torch.full((2,), i)})[1])
-    shards.build("x", progress=False)
+    shards = Shards(tmp_path, "a", count)
+    shards.build(lambda i: (made.append(i), {"x": torch.full((2,), i)})[1], "x", progress=False)
     assert made == list(range(ITEMS, count))
     assert [int(shards[i]["x"][1]) for i in range(count)] == list(range(count))
 
 
 def test_shards_that_cannot_be_written_are_not_there(tmp_path, small_files):
-    shards = Shards(tmp_path, "data", 3, lambda index: {"x": torch.zeros(1000)})
+    shards = Shards(tmp_path, "data", 3)
     with small_files(4096), pytest.raises(OSError, match=r"items-00000\.safetensors could not be written"):
-        shards.build("items", progress=False)
+        shards.build(lambda index: {"x": torch.zeros(1000)}, "items", progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["key.json"]
 
 
 def test_shards_of_other_data_are_refused(tmp_path):
-    Shards(tmp_path, "a", 1, dict)
+    Shards(tmp_path, "a", 1)
     with pytest.raises(ValueError, match=r"made from other data \(a\), not from b"):
-        Shards(tmp_path, "b", 1, dict)
+        Shards(tmp_path, "b", 1)
 
 
 def test_unrelated_garments_come_from_the_next_sample():

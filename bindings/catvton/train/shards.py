@@ -24,11 +24,11 @@ ITEMS = 256  # in a file
 
 
 class Shards:
-    """`count` items, item i being make(i). Call `build` before reading."""
+    """`count` items; `build` makes them, before any is read."""
 
-    def __init__(self, folder: str | Path, key: str, count: int, make: Callable[[int], Tensors]):
+    def __init__(self, folder: str | Path, key: str, count: int):
         """key: what the items depend on, in words. Raises ValueError if `folder` holds items of another key."""
-        self.folder, self.count, self.make = Path(folder), count, make
+        self.folder, self.count = Path(folder), count
         note = self.folder / "key.json"
         if note.is_file():
             found = json.loads(note.read_text(encoding="utf-8"))["key"]
@@ -38,15 +38,17 @@ class Shards:
             write_json(note, {"key": key})
         self._open = lru_cache(maxsize=64)(lambda path: safe_open(path, framework="pt"))
 
-    def build(self, label: str, rank: int = 0, world: int = 1, progress: bool = True) -> None:
-        """Makes the files that are missing; process `rank` of `world` makes its share."""
+    def build(
+        self, make: Callable[[int], Tensors], label: str, rank: int = 0, world: int = 1, progress: bool = True
+    ) -> None:
+        """Makes the files that are missing, item i being make(i); process `rank` of `world` makes its share."""
         starts = range(rank * ITEMS, self.count, world * ITEMS)
         missing = [start for start in starts if not self._path(start).is_file()]
         with tqdm(total=len(missing) * ITEMS, desc=label, unit="item", disable=not progress or not missing) as bar:
             for start in missing:
                 items = []
                 for index in range(start, min(start + ITEMS, self.count)):
-                    items.append(self.make(index))
+                    items.append(make(index))
                     bar.update()
                 tensors = {name: torch.stack([item[name] for item in items]) for name in items[0]}
                 save_tensors(tensors, self._path(start))
@@ -67,10 +69,10 @@ class KeptPictures:
 
     def __init__(self, source: Source, folder: str | Path):
         self.source, self.key = source, source.key
-        self.shards = Shards(folder, f"pictures of {source.key}", len(source), source.sample)
+        self.shards = Shards(folder, f"pictures of {source.key}", len(source))
 
     def build(self, rank: int = 0, world: int = 1, progress: bool = True) -> None:
-        self.shards.build("pictures", rank, world, progress)
+        self.shards.build(self.source.sample, "pictures", rank, world, progress)
 
     def __len__(self) -> int:
         return len(self.source)

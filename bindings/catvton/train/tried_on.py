@@ -44,21 +44,24 @@ class TriedOn:
 
         Raises ValueError for a VAE of other latents, a mask-free model, and data whose try-ons have no known truth."""
         files = weights.find(model)
-        self.unet = weights.load_unet(files.unet, files.attention, dtype="float32", device=vae.like.device)
-        self.scheduler = weights.load_scheduler(files.scheduler)
-        self.vae, self.data, self.bf16 = vae, data, bf16
-        if not C.is_masked(self.unet.config, vae.config):
+        unet = weights.load_unet(files.unet, files.attention, dtype="float32", device=vae.like.device)
+        if not C.is_masked(unet.config, vae.config):
             raise ValueError(f"{model} is a mask-free model; --tried-on needs a masked one, of 9 input channels")
         theirs, encoder = (_encoder(v) for v in (weights.load_vae(files.vae, dtype="float32"), vae))
         if theirs != encoder:
             raise ValueError(f"the encoder of --vae is not {model}'s: its decoder would learn from other latents")
         how = f"{STEPS} steps, guidance {GUIDANCE}" + (", bfloat16" if bf16 else "")
         count = min(count, len(data))
-        made_by = f"the UNet {fingerprint(self.unet.parameters)} and the encoder {encoder}"
-        self.key = f"{count} try-ons of {data.key} by {made_by}, {how}"
-        self.items = Shards(cache, self.key, count, self._try_on)
+        self.key = f"{count} try-ons of {data.key} by the UNet {fingerprint(unet.parameters)} and the encoder {encoder}"
+        self.key += f", {how}"
+        self.items = Shards(cache, self.key, count)
+        scheduler = weights.load_scheduler(files.scheduler)
+
+        def make(index: int) -> dict[str, torch.Tensor]:  # the UNet is not kept once all are there
+            return try_on(unet, vae, scheduler, data, index, bf16)
+
         processes = processes or Processes()
-        self.items.build("try-ons", processes.rank, processes.world, progress and processes.is_first)
+        self.items.build(make, "try-ons", processes.rank, processes.world, progress and processes.is_first)
         processes.wait()
 
     def __len__(self) -> int:
@@ -67,29 +70,24 @@ class TriedOn:
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         return self.items[index]
 
-    def _try_on(self, index: int) -> dict[str, torch.Tensor]:
-        case = self.data.tryon_case(index)
-        if "truth" not in case:
-            raise ValueError(f"{self.data.key}: the truth of its try-ons is not known, and --tried-on learns from it")
-        joined: list[torch.Tensor] = []
 
-        def keep(step: int, total: int, latents: torch.Tensor) -> None:
-            if step == total:
-                joined.append(latents.float().cpu())
+def try_on(
+    unet: C.UNet, vae: C.VAE, scheduler: C.DDIMConfig, data: Source, index: int, bf16: bool
+) -> dict[str, torch.Tensor]:
+    """The latent that the UNet makes of a case, and its truth; as an item of `TriedOn`."""
+    case = data.tryon_case(index)
+    if "truth" not in case:
+        raise ValueError(f"{data.key}: the truth of its try-ons is not known, and --tried-on learns from it")
+    joined: list[torch.Tensor] = []
 
-        with torch.autocast(self.unet.like.device.type, torch.bfloat16, enabled=self.bf16):
-            paint(
-                self.unet,
-                self.vae,
-                self.scheduler,
-                case,
-                steps=STEPS,
-                guidance=GUIDANCE,
-                seed=index,
-                on_step=keep,
-            )
-        person = joined[0][0].chunk(2, 1)[0]  # [4, 2h, w]: person above garment
-        return {"latent": (person / self.vae.config.scaling_factor).contiguous(), "truth": case["truth"]}
+    def keep(step: int, total: int, latents: torch.Tensor) -> None:
+        if step == total:
+            joined.append(latents.float().cpu())
+
+    with torch.autocast(unet.like.device.type, torch.bfloat16, enabled=bf16):
+        paint(unet, vae, scheduler, case, steps=STEPS, guidance=GUIDANCE, seed=index, on_step=keep)
+    person = joined[0][0].chunk(2, 1)[0]  # [4, 2h, w]: person above garment
+    return {"latent": (person / vae.config.scaling_factor).contiguous(), "truth": case["truth"]}
 
 
 def _encoder(vae: C.VAE) -> str:

@@ -77,9 +77,10 @@ class TryOnTask:
         self.encoded: Shards | None = None
         if cache is not None:
             key = f"latents of {data.key} by the VAE {vae_print}" + (" in bfloat16" if options.bf16 else "")
-            self.encoded = Shards(cache, key, len(data), self._encode)
+            self.encoded = Shards(cache, key, len(data))
             processes = processes or Processes()
-            self.encoded.build("latents", processes.rank, processes.world, progress and processes.is_first)
+            shown = progress and processes.is_first
+            self.encoded.build(self._encode, "latents", processes.rank, processes.world, shown)
             processes.wait()
 
     def loss(self, positions: range) -> torch.Tensor:
