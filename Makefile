@@ -56,20 +56,30 @@ SANITIZED := build/native
 SANITIZE := g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp
 AVX512 := -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized
 ATTENTION := $(addprefix $(SANITIZED)/attention_,avx2.o avx512.o avx512_bf16.o)
+VECTORS := $(foreach set,avx2 avx512,$(addprefix $(SANITIZED)/,$(addsuffix _$(set).o,geglu group_norm add_and_norm quantize)))
 
 .PHONY: test-asan
-test-asan: $(SANITIZED)/attention $(SANITIZED)/gpu  ## kernels without torch under AddressSanitizer and UBSan
+test-asan: $(SANITIZED)/attention $(SANITIZED)/vectors $(SANITIZED)/gpu  ## kernels without torch under AddressSanitizer and UBSan
 	$(SANITIZED)/attention
+	$(SANITIZED)/vectors
 	$(SANITIZED)/gpu
 
-$(SANITIZED)/attention_avx2.o: FLAGS := -mavx2 -mfma
-$(SANITIZED)/attention_avx512.o: FLAGS := $(AVX512)
+$(SANITIZED)/%_avx2.o: FLAGS := -mavx2 -mfma
+$(SANITIZED)/%_avx512.o: FLAGS := $(AVX512)
 $(SANITIZED)/attention_avx512_bf16.o: FLAGS := $(AVX512) -mavx512bf16
 $(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/attention/*.h)
 	@mkdir -p $(@D)
 	$(SANITIZE) $(FLAGS) -c $< -o $@
 
 $(SANITIZED)/attention: tests/native/attention.cpp $(ATTENTION)
+	$(SANITIZE) $^ -o $@
+
+.SECONDEXPANSION:
+$(VECTORS): $(SANITIZED)/%.o: cpp/ops/$$(subst _avx2,,$$(subst _avx512,,$$*))/%.cpp $(wildcard cpp/ops/*.h cpp/ops/*/*_vectors.h cpp/ops/*/*_kernel.h)
+	@mkdir -p $(@D)
+	$(SANITIZE) $(FLAGS) -c $< -o $@
+
+$(SANITIZED)/vectors: tests/native/vectors.cpp $(VECTORS)
 	$(SANITIZE) $^ -o $@
 
 $(SANITIZED)/gpu: tests/native/gpu.cpp $(wildcard cpp/ops/gpu/*.h cpp/*/*_gpu.h cpp/ops/*/*_gpu.h)
