@@ -18,7 +18,7 @@ from typing import Any
 
 from . import __version__, _native
 
-CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
+CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx_vnni", "avx512_vnni", "amx_bf16")
 DTYPES = ("float32", "bfloat16", "float16")
 
 

@@ -16,8 +16,8 @@ StateDict StateDict::blank(ScalarType dtype, const Device& device) {
 StateDict StateDict::packing(Tensors tensors, Packing how) {
   if (how == Packing::int8 && !onednn::int8::works()) {
     throw std::invalid_argument(
-        "int8 weights need a CPU with VNNI (AVX512-VNNI or AVX-VNNI) and a torch with oneDNN, whose products this one "
-        "fails to compute rightly; load the model without them");
+        "int8 weights need products of eight-bit integers that compute rightly: a CPU with VNNI (AVX512-VNNI or "
+        "AVX-VNNI) and torch with oneDNN, which are not here; load the model without weights_dtype");
   }
   StateDict state(std::move(tensors));
   state.packing_ = how;

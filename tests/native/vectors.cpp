@@ -69,7 +69,8 @@ double group_norm_error(const GroupNorm& kernel, bool is_bfloat16, int64_t chann
   const Buffer scale(false, channels, 3, 1), offset(false, channels, 4, 1);
   std::vector<float> sums(channels), squares(channels);
   kernel.channel_sums(x.data(), is_bfloat16, rows, channels, x.data(), sums.data(), squares.data());
-  kernel.scale_and_shift(x.data(), y.data(), is_bfloat16, rows, channels, scale.floats.data(), offset.floats.data(), true);
+  kernel.scale_and_shift(x.data(), y.data(), is_bfloat16, rows, channels, scale.floats.data(), offset.floats.data(),
+                         true);
   double worst = 0;
   for (int64_t c = 0; c < channels; ++c) {
     double sum = 0, square = 0;
@@ -93,7 +94,8 @@ std::vector<double> layer_norm(const std::vector<double>& x, const Buffer& weigh
 }
 
 double add_and_norm_error(AddAndNorm* kernel, bool is_bfloat16, int64_t columns) {
-  Buffer h(is_bfloat16, rows * columns, 5, 1), sum(is_bfloat16, rows * columns), normalised(is_bfloat16, rows * columns);
+  Buffer h(is_bfloat16, rows * columns, 5, 1), sum(is_bfloat16, rows * columns),
+      normalised(is_bfloat16, rows * columns);
   const Buffer w1(false, columns, 6, 1), b1(false, columns, 7, 1), w2(false, columns, 8, 1), b2(false, columns, 9, 1);
   kernel(h.data(), sum.data(), normalised.data(), is_bfloat16, rows, columns, {w1.floats.data(), b1.floats.data()},
          {w2.floats.data(), b2.floats.data()}, 1e-5f);
@@ -170,8 +172,7 @@ int main() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool good = check(
-      {"avx2", avx2, geglu_avx2, &group_norm_avx2, add_and_norm_avx2, range_of_avx2, quantize_avx2});
+  bool good = check({"avx2", avx2, geglu_avx2, &group_norm_avx2, add_and_norm_avx2, range_of_avx2, quantize_avx2});
   good &= check(
       {"avx512", avx512, geglu_avx512, &group_norm_avx512, add_and_norm_avx512, range_of_avx512, quantize_avx512});
   return good ? 0 : 1;
