@@ -70,12 +70,10 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
   if (packed) return (*packed)(x, bias, residual);
-  if (int8 && padding + stride > 1) {
-    return plus(onednn::int8::conv2d(ops::quantize(x), *int8, bias, stride, padding), residual);
-  }
-  if (int8) {
+  if (int8 && int8->packed.dim() == 2) {
     return as_image(onednn::int8::linear(ops::quantize(pixels_as_tokens(x)), *int8, bias, tokens_of(residual)));
   }
+  if (int8) return plus(onednn::int8::conv2d(ops::quantize(x), *int8, bias, stride, padding), residual);
   if (!onednn::is_packed(weight)) {
     if (residual && ops::adds_bias_and_residual(x)) return ops::add_bias_and_residual(without_bias(x), bias, *residual);
     return plus(ops::products::conv2d(x, weight, bias, stride, {padding, padding}), residual);

@@ -90,6 +90,12 @@ def test_memory_layouts(change):
         assert values.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("x", [torch.zeros(3, dtype=torch.float16), torch.zeros(3, device="meta")], ids=str)
+def test_other_numbers_are_refused(x):
+    with pytest.raises(ValueError, match="eight bits are made of float32 or bfloat16 on the CPU, got float"):
+        quantized(x)
+
+
 # ---- the network ----------------------------------------------------------------------------------------------------
 
 

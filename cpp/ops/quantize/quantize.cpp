@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <vector>
 
 #include "ops/bfloat16.h"
@@ -117,6 +118,9 @@ onednn::int8::Activations of_contiguous(const Tensor& x) {
 }  // namespace
 
 onednn::int8::Activations quantize(const Tensor& x) {
+  if (!x.is_cpu() || (x.scalar_type() != ScalarType::Float && x.scalar_type() != ScalarType::BFloat16)) {
+    throw std::invalid_argument("eight bits are made of float32 or bfloat16 on the CPU, got " + describe(x));
+  }
   if (!is_channels_last(x)) return of_contiguous(contiguous(x));
   onednn::int8::Activations made = of_contiguous(permute(x, Ints{0, 2, 3, 1}));  // [B, H, W, C]
   made.values = permute(made.values, Ints{0, 3, 1, 2});
