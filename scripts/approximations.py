@@ -79,7 +79,6 @@ def rows(of: dict[str, Sampling]) -> dict[str, Sampling]:
     return {row: sampling for row, sampling in of.items() if C.int8.works() or not row.endswith(INT8)}
 
 
-@lru_cache
 def load(name: str, row: str) -> TryOn:
     """The model that a row is tried with, in float32."""
     return _load(name, "int8" if row.endswith(INT8) else None)

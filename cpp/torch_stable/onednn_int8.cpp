@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 
+#include "torch_stable/onednn.h"
 #include "torch_stable/onednn_check.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -105,9 +106,8 @@ Weight pack_conv2d(const Tensor& weight, int64_t stride, int64_t padding) {
   return made;
 }
 
-// aten::to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor
 Tensor unpack(const Weight& weight) {
-  Tensor values = call("aten::to_dense", "", weight.packed, std::optional<ScalarType>{}, std::optional<bool>{});
+  Tensor values = onednn::unpack(weight.packed);
   if (values.dim() == 2) values = ops::transpose(values, 0, 1);  // linear layers' are packed the other way round
   values = ops::reshape(ops::to(values, ScalarType::Float), weight.shape);
   Ints of_channels(weight.shape.size(), 1);
