@@ -55,7 +55,7 @@ test: build $(STAMPS)/test-tools  ## every test, ComfyUI's too, on the torch tha
 SANITIZED := build/native
 SANITIZE := g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp
 AVX512 := -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized
-ATTENTION := $(addprefix $(SANITIZED)/attention_,avx2.o avx512.o avx512_bf16.o)
+ATTENTION := $(addprefix $(SANITIZED)/attention_,avx2.o avx512.o avx512_bf16.o avx512_vnni.o avx512_bf16_vnni.o)
 VECTORS := $(foreach set,avx2 avx512,$(addprefix $(SANITIZED)/,$(addsuffix _$(set).o,geglu group_norm add_and_norm quantize)))
 
 .PHONY: test-asan
@@ -67,6 +67,8 @@ test-asan: $(SANITIZED)/attention $(SANITIZED)/vectors $(SANITIZED)/gpu  ## kern
 $(SANITIZED)/%_avx2.o: FLAGS := -mavx2 -mfma
 $(SANITIZED)/%_avx512.o: FLAGS := $(AVX512)
 $(SANITIZED)/attention_avx512_bf16.o: FLAGS := $(AVX512) -mavx512bf16
+$(SANITIZED)/attention_avx512_vnni.o: FLAGS := $(AVX512) -mavx512vnni
+$(SANITIZED)/attention_avx512_bf16_vnni.o: FLAGS := $(AVX512) -mavx512bf16 -mavx512vnni
 $(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/attention/*.h)
 	@mkdir -p $(@D)
 	$(SANITIZE) $(FLAGS) -c $< -o $@

@@ -52,7 +52,9 @@ void bind_torch_stable(py::module_& m) {
   ops.def("layer_norm", &ops::layer_norm);
   ops.def("silu", &ops::silu);
   ops.def("gelu", &ops::gelu);
-  ops.def("attention", &ops::attention);
+  ops.def("attention", &ops::attention, py::arg("query"), py::arg("key"), py::arg("value"),
+          py::arg("int8_scores") = false);
+  ops.def("attends_in_int8", &ops::attends_in_int8);
   ops.def("geglu", &ops::geglu);
   ops.def(
       "fused_group_norm",

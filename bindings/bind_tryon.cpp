@@ -60,15 +60,24 @@ void bind_tryon(py::module_& m) {
          const OptionalTensor& mask, const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta,
          const tryon::Noise& noise, const tryon::OnStep& on_step, const tap::Sink& tap, bool one_by_one, int64_t strip,
          const tryon::OnEstimate& on_estimate, const poll::Ask& ask, double poll_seconds, const std::string& solver,
-         const std::pair<double, double>& guidance_interval, int64_t cache_interval, int64_t token_downsampling) {
+         const std::pair<double, double>& guidance_interval, int64_t cache_interval, int64_t token_downsampling,
+         bool int8_scores) {
         const poll::Ask poll = interruptible(ask);
         py::gil_scoped_release no_gil;
         tap::Listen listen(tap);
         poll::Watch watch(poll, poll_seconds);
-        return tryon::run(
-            denoiser(unet, one_by_one), source_of(vae), {person, garment, mask},
-            {steps, guidance, eta, scheduler, {strip}, solver, guidance_interval, cache_interval, token_downsampling},
-            noise, on_step, on_estimate);
+        return tryon::run(denoiser(unet, one_by_one), source_of(vae), {person, garment, mask},
+                          {steps,
+                           guidance,
+                           eta,
+                           scheduler,
+                           {strip},
+                           solver,
+                           guidance_interval,
+                           cache_interval,
+                           token_downsampling,
+                           int8_scores},
+                          noise, on_step, on_estimate);
       },
       py::arg("unet"), py::arg("vae"), py::arg("person"), py::arg("garment"), py::arg("mask"), py::arg("scheduler"),
       py::arg("steps"), py::arg("guidance"), py::arg("eta"), py::arg("noise"), py::arg("on_step") = py::none(),
@@ -76,21 +85,32 @@ void bind_tryon(py::module_& m) {
       py::arg("on_estimate") = py::none(), py::arg("poll") = py::none(), py::arg("poll_seconds") = 0.05,
       py::arg("solver") = exact.solver, py::arg("guidance_interval") = exact.guidance_interval,
       py::arg("cache_interval") = exact.cache_interval, py::arg("token_downsampling") = exact.token_downsampling,
+      py::arg("int8_scores") = exact.int8_scores,
       "vae: the VAE, or a function that gives it when it is needed.\n"
       "garment: its picture, or mean and std of its latents.\n"
       "one_by_one: guidance's branches one after the other. strip: as of VAE.encode.\n"
       "poll: called between layers, no more often than every poll_seconds.\n"
-      "solver, guidance_interval, cache_interval, token_downsampling: as of TryOn.");
+      "solver, guidance_interval, cache_interval, token_downsampling, int8_scores: as of TryOn.");
   m.def(
       "check_options",
       [](const sampling::DDIMConfig& scheduler, int64_t steps, double guidance, double eta, const std::string& solver,
-         const std::pair<double, double>& guidance_interval, int64_t cache_interval, int64_t token_downsampling) {
-        tryon::check(
-            {steps, guidance, eta, scheduler, {}, solver, guidance_interval, cache_interval, token_downsampling});
+         const std::pair<double, double>& guidance_interval, int64_t cache_interval, int64_t token_downsampling,
+         bool int8_scores) {
+        tryon::check({steps,
+                      guidance,
+                      eta,
+                      scheduler,
+                      {},
+                      solver,
+                      guidance_interval,
+                      cache_interval,
+                      token_downsampling,
+                      int8_scores});
       },
       py::arg("scheduler"), py::arg("steps"), py::arg("guidance"), py::arg("eta"), py::arg("solver") = exact.solver,
       py::arg("guidance_interval") = exact.guidance_interval, py::arg("cache_interval") = exact.cache_interval,
-      py::arg("token_downsampling") = exact.token_downsampling, "ValueError for what `tryon` would refuse of these.");
+      py::arg("token_downsampling") = exact.token_downsampling, py::arg("int8_scores") = exact.int8_scores,
+      "ValueError for what `tryon` would refuse of these.");
 }
 
 }  // namespace catvton::bindings

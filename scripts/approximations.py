@@ -52,7 +52,9 @@ ROWS = {name: sampling for name, sampling in PRESETS.items()} | {
         "20 steps, cache_interval 3": TWENTY | {"cache_interval": 3},
         "20 steps, token_downsampling 2": TWENTY | {"token_downsampling": 2},
         "20 steps, token_downsampling 4": TWENTY | {"token_downsampling": 4},
+        "20 steps, int8_scores": TWENTY | {"int8_scores": True},
         "20 steps, int8": TWENTY,
+        "20 steps, int8_scores, int8": TWENTY | {"int8_scores": True},
     }.items()
 }
 INT8 = ", int8"  # ends a row whose UNet is in eight bits (weights_dtype="int8"); left out where the CPU has none
@@ -69,14 +71,21 @@ LATENT_ROWS = {
         "token_downsampling 2": {"token_downsampling": 2},
         "token_downsampling 4": {"token_downsampling": 4},
         "cache_interval 2, token_downsampling 2": {"cache_interval": 2, "token_downsampling": 2},
+        "int8_scores": {"int8_scores": True},
         "exact, int8": {},
+        "int8_scores, int8": {"int8_scores": True},
     }.items()
 }
 
 
 def rows(of: dict[str, Sampling]) -> dict[str, Sampling]:
     """Those that this CPU can compute."""
-    return {row: sampling for row, sampling in of.items() if C.int8.works() or not row.endswith(INT8)}
+    scores = C.ops.attends_in_int8(torch.empty(0))
+    return {
+        row: sampling
+        for row, sampling in of.items()
+        if (C.int8.works() or not row.endswith(INT8)) and (scores or not sampling.int8_scores)
+    }
 
 
 def load(name: str, row: str) -> TryOn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -81,6 +82,25 @@ def diffusers_vae(seed: int = 0, **config) -> AutoencoderKL:
     vae = AutoencoderKL(**{**SMALL_VAE, **config}).eval()
     perturb_norms(vae)
     return vae
+
+
+def attention_in_int8(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Attention as it is with int8_scores, by loops: each query is rounded by itself, and each block of 128 keys after
+    the mean of all has been taken away. Integers are decided on in float32, the rest is float64. [B, heads, N, D]"""
+
+    def rounded(x):
+        factor = torch.clamp(x.abs().max(), min=1e-15) / 127
+        return (x * (1 / factor)).round().double() * factor.double()
+
+    out = torch.empty_like(q, dtype=torch.float64)
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            queries = torch.stack([rounded(row) for row in q[b, h].float()])
+            keys = k[b, h].float()
+            mean = torch.from_numpy(np.cumsum(keys.numpy(), axis=0)[-1]) / len(keys)  # added one after the other
+            keys = torch.cat([rounded(block) for block in (keys - mean).split(128)])
+            out[b, h] = torch.softmax(queries @ keys.T / q.shape[-1] ** 0.5, dim=-1) @ v[b, h].double()
+    return out
 
 
 def run_unet(unet: UNet2DConditionModel, sample: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:

@@ -172,6 +172,16 @@ CHECKS = [
 ]
 
 
+def _int8() -> dict[str, bool]:
+    """Which approximations in eight bits this CPU can compute."""
+    import torch
+
+    return {
+        "weights_dtype": _native.C.int8.works(),
+        "int8_scores": _native.C.ops.attends_in_int8(torch.empty(0)),
+    }
+
+
 def examine() -> dict[str, Any]:
     """Everything `catvton doctor` shows, ready for JSON. "healthy" is False where something is missing or wrong."""
     reason = _native.unavailable_reason()
@@ -183,7 +193,7 @@ def examine() -> dict[str, Any]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
-        "int8": None if reason else _native.C.int8.works(),
+        "int8": None if reason else _int8(),
         "memory_bytes": _memory(),
         "torch": _torch(),
         "operators": operators,

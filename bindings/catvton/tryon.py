@@ -168,6 +168,7 @@ class TryOn:
         guidance_interval: tuple[float, float] | None = None,
         cache_interval: int | None = None,
         token_downsampling: int | None = None,
+        int8_scores: bool | None = None,
         seed: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -192,8 +193,8 @@ class TryOn:
         a mask, mask-free models look at none.
         preset: "exact" is what the weights were evaluated with: 50 steps, guidance 2.5, eta 1. "fast" and "turbo" take
         less time and are not the same picture (`catvton.presets`, docs/performance.md).
-        steps, guidance, eta, solver, guidance_interval, cache_interval, token_downsampling: `presets.Sampling` explains
-        them; None is the preset's.
+        steps, guidance, eta, solver, guidance_interval, cache_interval, token_downsampling, int8_scores:
+        `presets.Sampling` explains them; None is the preset's.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result
         names. Instead of a seed: generator, or noise, float32 tensors in the order that `catvton.noise` documents.
         height, width: at which the model works, multiples of 8; None: its `native_size`. fit: how pictures reach that
@@ -222,6 +223,7 @@ class TryOn:
             guidance_interval=guidance_interval,
             cache_interval=cache_interval,
             token_downsampling=token_downsampling,
+            int8_scores=int8_scores,
         )
         settings = Settings(chosen, height, width, fit)
         C.check_options(self.scheduler, **chosen.options())  # refuses before any work

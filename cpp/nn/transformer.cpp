@@ -20,7 +20,7 @@ Transformer2DModel::Transformer2DModel(const weights::Scope& w, int64_t channels
   }
 }
 
-Tensor Transformer2DModel::operator()(const Tensor& x, const TokenDownsampling& downsampling) const {
+Tensor Transformer2DModel::operator()(const Tensor& x, const AttentionShortcuts& shortcuts) const {
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   auto to_tokens = [&](const Tensor& image) {
     return ops::reshape(ops::permute(image, {0, 2, 3, 1}), {batch, height * width, channels});  // [B, HW, C]
@@ -32,7 +32,7 @@ Tensor Transformer2DModel::operator()(const Tensor& x, const TokenDownsampling& 
 
   Tensor h = norm(x);
   h = conv_in ? to_tokens((*conv_in)(h)) : (*linear_in)(to_tokens(h));
-  for (const TransformerBlock& block : transformer_blocks) h = block(h, {height, width, downsampling});
+  for (const TransformerBlock& block : transformer_blocks) h = block(h, {height, width, shortcuts});
   h = conv_out ? (*conv_out)(to_image(h), x) : ops::add(to_image((*linear_out)(h)), x);
   tap::record(label, h);
   return h;

@@ -22,8 +22,7 @@ struct Transformer2DModel {
     bool use_linear_projection;
   };
   Transformer2DModel(const weights::Scope& w, int64_t channels, const Options& options);
-  // [B, C, H, W]; downsampling: of what its self-attentions look at
-  Tensor operator()(const Tensor& x, const TokenDownsampling& downsampling = {}) const;
+  Tensor operator()(const Tensor& x, const AttentionShortcuts& shortcuts = {}) const;  // [B, C, H, W]
 };
 
 }  // namespace catvton::nn

@@ -38,9 +38,10 @@ Tensor SelfAttention::operator()(const Tensor& x, const TokenMap& map, const Opt
     return ops::transpose(ops::reshape(t, {batch, t.size(1), heads, channels / heads}), 1,
                           2);  // [B, heads, n, C / heads]
   };
-  const Input all = x, fewer = downsampled(x, map.height, map.width, map.downsampling);
-  const Input& seen = map.downsampling.factor == 1 ? all : fewer;
-  Tensor mixed = ops::attention(split_heads(to_q(all)), split_heads(to_k(seen)), split_heads(to_v(seen)));
+  const auto& [tokens_seen, int8_scores] = map.shortcuts;
+  const Input all = x, fewer = downsampled(x, map.height, map.width, tokens_seen);
+  const Input& seen = tokens_seen.factor == 1 ? all : fewer;
+  Tensor mixed = ops::attention(split_heads(to_q(all)), split_heads(to_k(seen)), split_heads(to_v(seen)), int8_scores);
   mixed = ops::reshape(ops::transpose(mixed, 1, 2), {batch, tokens, channels});
   if (tap::on()) tap::record(label, to_out(mixed));
   return to_out(mixed, residual);  // [B, N, C]

@@ -9,15 +9,15 @@
 
 #include <string>
 
+#include "nn/attention_shortcuts.h"
 #include "nn/layers.h"
-#include "nn/token_downsampling.h"
 
 namespace catvton::nn {
 
-// How much of a map of tokens the self-attention looks at.
+// The map that a row of tokens is, and how much of it the self-attention looks at.
 struct TokenMap {
   int64_t height, width;
-  TokenDownsampling downsampling;
+  AttentionShortcuts shortcuts;
 };
 
 struct SelfAttention {

@@ -60,7 +60,7 @@ std::string run(const SelfCheck& check, const Tensor& like) try {
     return "gives " + describe(ours) + ", expected " + to_text(shape_of(truth));
   }
   const Distance our = distance(ours, truth), their = distance(check.reference(there), truth);
-  const double allowed = 2 * their.error + rounding(like.scalar_type()) * their.largest;
+  const double allowed = 2 * their.error + (rounding(like.scalar_type()) + check.approximation) * their.largest;
   if (our.error <= allowed) return "";
   char text[80];
   std::snprintf(text, sizeof text, "error %.2g, at most %.2g expected", our.error, allowed);

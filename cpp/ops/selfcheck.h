@@ -23,8 +23,9 @@ struct SelfCheck {
   std::vector<Ints> shapes;    // of the inputs
   Operator ours;               // never through trusted() itself
   Operator reference;          // ATen's; takes any dtype and device
+  double approximation = 0;    // an approximation's own error, of the largest value
 
-  SelfCheck of(const char* other) const { return {name, other, shapes, ours, reference}; }  // implementation
+  SelfCheck of(const char* other) const { return {name, other, shapes, ours, reference, approximation}; }
 };
 
 // Empty where the kernel passed for tensors of the device and dtype of `like`, else what was found. Checked once.

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "ops/attention/attention.h"
 #include "ops/kernels.h"
 #include "sampling/guidance.h"
 #include "torch_stable/free_memory.h"
@@ -79,7 +80,7 @@ class Approximations {
     if (step % options_.cache_interval == 0 || !deep_[first]) deep_ = {};
     std::vector<models::Shortcuts> result;
     for (size_t i = first; i < deep_.size(); ++i) {
-      result.push_back({tokens_, options_.cache_interval > 1 ? &deep_[i] : nullptr});
+      result.push_back({tokens_, options_.int8_scores, options_.cache_interval > 1 ? &deep_[i] : nullptr});
     }
     return result;
   }
@@ -207,6 +208,12 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   const Kind kind = kind_of(unet.config, vae_config);
   check(inputs, kind, vae_config);
   check(options);
+  const Tensor like = torch::stable::new_empty(inputs.person, {0}, unet.dtype);
+  if (options.int8_scores && !ops::attends_in_int8(like)) {
+    throw std::invalid_argument(
+        std::string("int8_scores are for a CPU with AVX512-VNNI, in float32 or bfloat16; got ") + to_text(unet.dtype) +
+        " on " + to_text(like.device()) + "; leave int8_scores out");
+  }
   const auto solver = sampling::make_solver(options.solver, options.scheduler, options.steps, options.eta);
 
   const Noise draw = [&](const Ints& shape) {

@@ -53,6 +53,7 @@ struct Options {
   std::pair<double, double> guidance_interval = {0, 1};
   int64_t cache_interval = 1;
   int64_t token_downsampling = 1;  // the factor of nn/token_downsampling.h
+  bool int8_scores = false;        // of every self-attention, ops::attention
 };
 
 // Throws std::invalid_argument for what is out of range, before any work.

@@ -68,17 +68,27 @@ def compiled(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
     return lambda: support.run_unet(unet, sample, timesteps).float().numpy()
 
 
-def openvino(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+def openvino(unet, sample, timesteps, args, quantize=lambda converted, inputs: converted) -> Callable[[], np.ndarray]:
     import openvino as ov
 
     sample, timesteps = sample.float(), timesteps.float()
     converted = ov.convert_model(Step(unet.float()), example_input=(sample, timesteps))
     converted.reshape({0: list(sample.shape), 1: list(timesteps.shape)})  # static shapes are its best setting
+    inputs = [sample.numpy(), timesteps.numpy()]
     hint = {"bfloat16": "bf16", "float32": "f32"}[args.dtype]
     options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": args.threads}
-    network = ov.compile_model(converted, "CPU", options)
-    inputs = [sample.numpy(), timesteps.numpy()]
+    network = ov.compile_model(quantize(converted, inputs), "CPU", options)
     return lambda: network(inputs)[0]
+
+
+def openvino_int8(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+    """Quantized after training by nncf, which is calibrated on the very input that is timed."""
+    import nncf
+
+    def quantize(converted, inputs):
+        return nncf.quantize(converted, nncf.Dataset([inputs]), subset_size=1, model_type=nncf.ModelType.TRANSFORMER)
+
+    return openvino(unet, sample, timesteps, args, quantize)
 
 
 def onnxruntime(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
@@ -104,6 +114,7 @@ PEERS = {
     "diffusers": diffusers,
     "compiled": compiled,
     "openvino": openvino,
+    "openvino_int8": openvino_int8,
     "onnxruntime": onnxruntime,
 }
 

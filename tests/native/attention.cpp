@@ -97,7 +97,7 @@ constexpr Shape shapes[] = {{1, 1, 1, 1, 8},     {2, 3, 17, 17, 40},  {1, 2, 48,
 
 template <class Element>
 bool check(const char* name, const Kernel& kernel, bool present, double allowed) {
-  if (!present) return std::printf("%-16s this CPU lacks it\n", name), true;
+  if (!present) return std::printf("%-17s this CPU lacks it\n", name), true;
   bool good = true;
   for (const Shape& s : shapes) {
     const double error = worst_error<Element>(kernel, s);
@@ -106,7 +106,7 @@ bool check(const char* name, const Kernel& kernel, bool present, double allowed)
     std::printf("%s [%ld, %ld, %ld, %ld] and %ld keys: error %.2g, at most %.2g expected\n", name, long(s.batch),
                 long(s.heads), long(s.queries), long(s.size), long(s.keys), error, allowed);
   }
-  std::printf("%-16s %s\n", name, good ? "ok" : "FAILED");
+  std::printf("%-17s %s\n", name, good ? "ok" : "FAILED");
   return good;
 }
 
@@ -117,6 +117,10 @@ int main() {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   bool good = check<float>("avx2", avx2_float32, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), 4e-6);
   good &= check<float>("avx512", avx512_float32, avx512, 4e-6);
-  good &= check<uint16_t>("avx512_bf16", avx512_bfloat16, avx512 && __builtin_cpu_supports("avx512bf16"), 2.5e-2);
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  good &= check<uint16_t>("avx512_bf16", avx512_bfloat16, bf16, 2.5e-2);
+  const bool vnni = __builtin_cpu_supports("avx512vnni");
+  good &= check<float>("avx512_vnni", avx512_vnni_float32, avx512 && vnni, 5e-2);
+  good &= check<uint16_t>("avx512_bf16_vnni", avx512_vnni_bfloat16, bf16 && vnni, 5e-2);
   return good ? 0 : 1;
 }

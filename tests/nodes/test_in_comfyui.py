@@ -13,6 +13,7 @@ from PIL import Image
 
 import catvton
 import synthetic_weights
+from catvton._native import C
 from workflow_form import to_api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,24 @@ def test_mask_free_runs_with_weights_of_its_kind(start, base):
     pictures = [ROOT / "example_inputs" / f"catvton_{name}.png" for name in ("person", "top_1")]
     expected = catvton.TryOn.load(folder, device="cpu")(*pictures, guidance=2.5, **values).image
     assert np.abs(made - np.asarray(expected, np.int16)).max() <= 1
+
+
+@pytest.mark.skipif(not C.int8.works(), reason="no eight-bit products: a CPU without VNNI")
+def test_weights_in_eight_bits(server, prompt):
+    """By the server's float32 on a CPU, as the engine makes it by itself."""
+    nodes, plain = prompt("try_on_basic", seed=11), prompt("try_on_basic", seed=11)
+    next(node for node in nodes.values() if node["class_type"] == "CatVTONLoad")["inputs"]["weights_dtype"] = "int8"
+    pictures = []
+    for run in (server.run(nodes), server.run(plain)):
+        assert run.status == "success", run.error
+        pictures.append(np.asarray(Image.open(io.BytesIO(server.images(run)[0])), np.int16))
+    inputs = ROOT / "example_inputs"
+    person = Image.open(inputs / "catvton_person_masked.png")
+    inside = person.getchannel("A").point(lambda alpha: 255 - alpha)
+    model = catvton.TryOn.load("demo", device="cpu", dtype="float32", weights_dtype="int8")
+    made = model(person.convert("RGB"), inputs / "catvton_top_1.png", inside, steps=STEPS, guidance=1.5, seed=11).image
+    assert np.abs(pictures[0] - np.asarray(made, np.int16)).max() <= 1
+    assert np.abs(pictures[0] - pictures[1]).max() > 1
 
 
 def test_outside_the_mask_the_picture_stays_and_inside_it_changes(server, prompt):

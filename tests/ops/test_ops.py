@@ -141,7 +141,7 @@ def assert_same(got, want):
 def test_every_operator_has_a_case():
     bound = {name for name in dir(ops) if not name.startswith("_")}
     elsewhere = {"full", "to_dtype_of", "to_like", "describe", "implementations"}  # below
-    elsewhere |= {"cpu_level", "set_cpu_level", "emulate_cuda"}
+    elsewhere |= {"cpu_level", "set_cpu_level", "emulate_cuda", "attends_in_int8"}
     fused = {"fused_group_norm", "geglu", "add_and_norm", "add_bias_and_residual", "expand_float8"}  # test_fused.py
     fused |= {"guided_step", "unet_input"}  # tests/sampling, tests/tryon
     assert bound == {case.name.replace(",", "").split()[0] for case in CASES} | elsewhere | fused

@@ -369,6 +369,7 @@ def check_options(
     guidance_interval: tuple[float, float] = (0.0, 1.0),
     cache_interval: int = 1,
     token_downsampling: int = 1,
+    int8_scores: bool = False,
 ) -> None:
     """
     ValueError for what `tryon` would refuse of these.
@@ -404,13 +405,14 @@ def tryon(
     guidance_interval: tuple[float, float] = (0.0, 1.0),
     cache_interval: int = 1,
     token_downsampling: int = 1,
+    int8_scores: bool = False,
 ) -> torch.Tensor:
     """
     vae: the VAE, or a function that gives it when it is needed.
     garment: its picture, or mean and std of its latents.
     one_by_one: guidance's branches one after the other. strip: as of VAE.encode.
     poll: called between layers, no more often than every poll_seconds.
-    solver, guidance_interval, cache_interval, token_downsampling: as of TryOn.
+    solver, guidance_interval, cache_interval, token_downsampling, int8_scores: as of TryOn.
     """
 
 __built_with_torch__: str = "2.14.1"

@@ -15,6 +15,7 @@ __all__: list[str] = [
     "add",
     "add_and_norm",
     "add_bias_and_residual",
+    "attends_in_int8",
     "attention",
     "batch_norm",
     "cat",
@@ -73,7 +74,10 @@ def add_bias_and_residual(y: torch.Tensor, bias: torch.Tensor, residual: torch.T
     y + bias + residual, the bias along the channels of y: [B, C, H, W].
     """
 
-def attention(arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor) -> torch.Tensor: ...
+def attends_in_int8(arg0: torch.Tensor) -> bool: ...
+def attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, int8_scores: bool = False
+) -> torch.Tensor: ...
 def batch_norm(
     arg0: torch.Tensor, arg1: torch.Tensor, arg2: torch.Tensor, arg3: torch.Tensor, arg4: torch.Tensor, arg5: float
 ) -> torch.Tensor: ...

@@ -101,6 +101,12 @@ def add_sampling(group: Any, default: Sampling | None = None) -> None:
     group.add_argument(
         "--token-downsampling", type=int, metavar="N", help="tokens look at means over N by N tokens (1: off)"
     )
+    group.add_argument(
+        "--int8-scores",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="attention's queries and keys in eight bits, on a CPU with VNNI (off)",
+    )
 
 
 def sampling_of(args: argparse.Namespace, default: Sampling | None = None) -> Sampling:

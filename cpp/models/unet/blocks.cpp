@@ -39,18 +39,18 @@ DownBlock2D::DownBlock2D(const weights::Scope& w, const UNetConfig& config, size
 }
 
 Tensor DownBlock2D::layers(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                           const nn::TokenDownsampling& tokens) const {
+                           const nn::AttentionShortcuts& attention) const {
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](h, activated_time);  // [B, out, H, W]
-    if (!attentions.empty()) h = attentions[i](h, tokens);
+    if (!attentions.empty()) h = attentions[i](h, attention);
     skips.push_back(h);
   }
   return h;
 }
 
 Tensor DownBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                               const nn::TokenDownsampling& tokens) const {
-  h = layers(h, activated_time, skips, tokens);
+                               const nn::AttentionShortcuts& attention) const {
+  h = layers(h, activated_time, skips, attention);
   if (downsampler) {
     h = (*downsampler)(h);  // [B, out, H / 2, W / 2]
     skips.push_back(h);
@@ -70,9 +70,10 @@ MidBlock2D::MidBlock2D(const weights::Scope& w, const UNetConfig& config) : labe
   }
 }
 
-Tensor MidBlock2D::operator()(const Tensor& x, const Tensor& activated_time) const {
+Tensor MidBlock2D::operator()(const Tensor& x, const Tensor& activated_time,
+                              const nn::AttentionShortcuts& attention) const {
   Tensor h = resnets[0](x, activated_time);
-  if (!attentions.empty()) h = resnets[1](attentions[0](h), activated_time);
+  if (!attentions.empty()) h = resnets[1](attentions[0](h, attention), activated_time);
   tap::record(label, h);
   return h;
 }
@@ -87,11 +88,11 @@ UpBlock2D::UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t i
 }
 
 Tensor UpBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                             const nn::TokenDownsampling& tokens) const {
+                             const nn::AttentionShortcuts& attention) const {
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](ops::cat({h, skips.back()}, 1), activated_time);  // [B, in + skip, H, W] -> [B, out, H, W]
     skips.pop_back();
-    if (!attentions.empty()) h = attentions[i](h, tokens);
+    if (!attentions.empty()) h = attentions[i](h, attention);
   }
   if (upsampler) h = (*upsampler)(h, skips.back().size(2), skips.back().size(3));  // the next block's size
   tap::record(label, h);

@@ -16,14 +16,17 @@ namespace catvton::models {
 // What is left out of a UNet's forward; nothing unless told so.
 struct Shortcuts {
   nn::TokenDownsampling tokens;  // in the outermost level
+  bool int8_scores = false;      // in every self-attention
   // DeepCache (arXiv 2312.00858): everything below the outermost level changes little from step to step. `deep` is what
   // comes up from there, [B, C, H, W]: a call that finds it empty fills it, and one that finds it filled computes the
   // outermost level alone, around it. Null: no such cache. The paper's branch is that of this level's downsampler.
   OptionalTensor* deep = nullptr;
 
   bool reuses() const { return deep != nullptr && deep->has_value(); }
-  // For the level `level`, outermost 0.
-  nn::TokenDownsampling tokens_at(size_t level) const { return level == 0 ? tokens : nn::TokenDownsampling{}; }
+  // In the level `level`: outermost 0, the middle block that of their number.
+  nn::AttentionShortcuts attention_at(size_t level) const {
+    return {level == 0 ? tokens : nn::TokenDownsampling{}, int8_scores};
+  }
 };
 
 // Layer `layer` of a block, for the block itself and for those who never hold it whole (streamed_unet.h).
@@ -46,10 +49,10 @@ struct DownBlock2D {
   DownBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
   // Appends every layer's output to `skips`, for the way up.
   Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                    const nn::TokenDownsampling& tokens = {}) const;
+                    const nn::AttentionShortcuts& attention = {}) const;
   // Without the downsampler, and what comes of it.
   Tensor layers(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                const nn::TokenDownsampling& tokens) const;
+                const nn::AttentionShortcuts& attention) const;
 };
 
 struct MidBlock2D {
@@ -58,7 +61,7 @@ struct MidBlock2D {
   std::string label;
 
   MidBlock2D(const weights::Scope& w, const UNetConfig& config);
-  Tensor operator()(const Tensor& x, const Tensor& activated_time) const;
+  Tensor operator()(const Tensor& x, const Tensor& activated_time, const nn::AttentionShortcuts& attention = {}) const;
 };
 
 struct UpBlock2D {
@@ -70,7 +73,7 @@ struct UpBlock2D {
   UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t index);
   // Takes one of `skips`, last first, for every resnet.
   Tensor operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
-                    const nn::TokenDownsampling& tokens = {}) const;
+                    const nn::AttentionShortcuts& attention = {}) const;
 };
 
 }  // namespace catvton::models

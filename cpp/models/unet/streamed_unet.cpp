@@ -44,9 +44,9 @@ class Parts {
 struct Layer {
   nn::ResnetBlock2D resnet;
   std::optional<nn::Transformer2DModel> attention;
-  Tensor operator()(const Tensor& x, const Tensor& activated_time, const nn::TokenDownsampling& tokens) const {
+  Tensor operator()(const Tensor& x, const Tensor& activated_time, const nn::AttentionShortcuts& shortcuts) const {
     Tensor h = resnet(x, activated_time);
-    return attention ? (*attention)(h, tokens) : h;
+    return attention ? (*attention)(h, shortcuts) : h;
   }
 };
 
@@ -105,7 +105,7 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
           [&](const Scope& w) { return down_layer(w, config, i, layer); },
           [&](const Layer& run) {
             for (Branch& branch : branches) {
-              branch.skips.push_back(branch.h = run(branch.h, time, branch.shortcuts.tokens_at(i)));
+              branch.skips.push_back(branch.h = run(branch.h, time, branch.shortcuts.attention_at(i)));
             }
           });
     }
@@ -125,7 +125,8 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
     parts.with(
         "mid_block", [&](const Scope& w) { return MidBlock2D(w / "mid_block", config); },
         [&](const MidBlock2D& run) {
-          for (Branch& branch : branches) branch.h = run(branch.h, time);
+          for (Branch& branch : branches)
+            branch.h = run(branch.h, time, branch.shortcuts.attention_at(channels.size()));
         });
   }
 
@@ -144,7 +145,7 @@ std::vector<Tensor> StreamedUNet::operator()(const std::vector<Tensor>& samples,
             for (Branch& branch : branches) {
               branch.h = ops::cat({branch.h, branch.skips.back()}, 1);
               branch.skips.pop_back();
-              branch.h = run(branch.h, time, branch.shortcuts.tokens_at(level));
+              branch.h = run(branch.h, time, branch.shortcuts.attention_at(level));
             }
           });
     }

@@ -51,17 +51,19 @@ Tensor UNet::operator()(const Tensor& sample, const Tensor& timesteps, const Sho
   auto [h, activated_time] = stage_in(sample, timesteps);
   std::vector<Tensor> skips{h};
   if (shortcuts.reuses()) {
-    down_blocks.front().layers(h, activated_time, skips, shortcuts.tokens);
+    down_blocks.front().layers(h, activated_time, skips, shortcuts.attention_at(0));
     h = **shortcuts.deep;
   } else {
     for (size_t i = 0; i < down_blocks.size(); ++i) {
-      h = down_blocks[i](h, activated_time, skips, shortcuts.tokens_at(i));
+      h = down_blocks[i](h, activated_time, skips, shortcuts.attention_at(i));
     }
-    h = mid_block(h, activated_time);
-    for (size_t i = 0; i + 1 < up_blocks.size(); ++i) h = up_blocks[i](h, activated_time, skips);
+    h = mid_block(h, activated_time, shortcuts.attention_at(down_blocks.size()));
+    for (size_t i = 0; i + 1 < up_blocks.size(); ++i) {
+      h = up_blocks[i](h, activated_time, skips, shortcuts.attention_at(mirrored_level(config, i)));
+    }
     if (shortcuts.deep != nullptr) *shortcuts.deep = h;
   }
-  h = up_blocks.back()(h, activated_time, skips, shortcuts.tokens);  // [B, C0, H, W]
+  h = up_blocks.back()(h, activated_time, skips, shortcuts.attention_at(0));  // [B, C0, H, W]
   return stage_out(h);
 }
 

@@ -96,6 +96,29 @@ const SelfCheck* own(const Tensor& like) {
 #endif
 }
 
+// The kernel with scores in eight bits, or null. VNNI is older than AVX512-BF16, and not a part of it.
+const SelfCheck* own_in_int8(const Tensor& like) {
+#ifdef CATVTON_X86_KERNELS
+  using namespace attention_cpu;
+  auto approximate = [](Operator ours) {
+    SelfCheck check = self_check("avx512_vnni", ours);
+    check.name = "attention, int8 scores";
+    check.approximation = 0.02;
+    return check;
+  };
+  static const SelfCheck float32 = approximate(&compute<avx512_vnni_float32>);
+  static const SelfCheck bfloat16 = approximate(&compute<avx512_vnni_bfloat16>);
+  static const bool has_vnni = __builtin_cpu_supports("avx512vnni");
+  if (!like.is_cpu() || !has_vnni) return nullptr;
+  const CpuLevel level = cpu_level();
+  if (like.scalar_type() == ScalarType::BFloat16 && level >= CpuLevel::avx512_bf16) return &bfloat16;
+  if (like.scalar_type() == ScalarType::Float && level >= CpuLevel::avx512) return &float32;
+#else
+  (void)like;
+#endif
+  return nullptr;
+}
+
 const Registration registration("attention", [](const Tensor& like) -> std::string {
   if (is_meta(like)) return "shape only";
   const SelfCheck* kernel = own(like);
@@ -104,11 +127,18 @@ const Registration registration("attention", [](const Tensor& like) -> std::stri
 
 }  // namespace
 
-Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value) {
+bool attends_in_int8(const Tensor& like) {
+  const SelfCheck* kernel = own_in_int8(like);
+  return kernel != nullptr && trusted(*kernel, like);
+}
+
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, bool int8_scores) {
   // On `meta`, ATen decomposes attention into its N x N scores, which no device computes: only the result is wanted.
   if (is_meta(query)) return torch::stable::empty_like(query);
   // The stable ABI does not say whether a tensor requires a gradient: where one may be wanted, ATen, which has one.
-  const SelfCheck* kernel = torch_stable::grad_enabled() || !suits(query, key, value) ? nullptr : own(query);
+  const bool fits = !torch_stable::grad_enabled() && suits(query, key, value);
+  if (fits && int8_scores && attends_in_int8(query)) return own_in_int8(query)->ours({query, key, value});
+  const SelfCheck* kernel = fits ? own(query) : nullptr;
   if (kernel && trusted(*kernel, query)) return kernel->ours({query, key, value});
   return scaled_dot_product_attention(query, key, value);
 }

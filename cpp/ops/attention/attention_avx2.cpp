@@ -1,7 +1,8 @@
 // float32 attention with AVX2 and FMA: sixteen registers hold a tile of 4 x 3 sums, three of Q or P, and the broadcast.
 #include <immintrin.h>
 
-#include "ops/attention/tiles.h"
+#include "ops/attention/exact_scores.h"
+#include "ops/attention/flash.h"
 
 namespace catvton::ops::attention_cpu {
 namespace {
@@ -22,6 +23,7 @@ struct Isa {
   static Vec div(Vec x, Vec y) { return _mm256_div_ps(x, y); }
   static Vec max(Vec x, Vec y) { return _mm256_max_ps(x, y); }
   static Vec fmsub(Vec x, Vec y, Vec z) { return _mm256_fmsub_ps(x, y, z); }
+  static Vec to_float(Vec sum) { return sum; }
   static Vec dot(Vec sum, Vec a, Vec b) { return _mm256_fmadd_ps(a, b, sum); }
 
   // Sizes are multiples of 8: eight words are always there.
@@ -72,6 +74,6 @@ struct Isa {
 
 }  // namespace
 
-const Kernel avx2_float32 = Flash<Isa>::kernel;
+const Kernel avx2_float32 = Flash<Isa, ExactScores<Isa>>::kernel;
 
 }  // namespace catvton::ops::attention_cpu

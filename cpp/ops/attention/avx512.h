@@ -2,6 +2,7 @@
 #pragma once
 
 #include <immintrin.h>
+#include <stdint.h>
 
 namespace catvton::ops::attention_cpu {
 namespace {

@@ -34,5 +34,8 @@ struct Kernel {
 extern const Kernel avx2_float32;
 extern const Kernel avx512_float32;
 extern const Kernel avx512_bfloat16;
+// Scores in eight bits, an approximation (int8_scores.h).
+extern const Kernel avx512_vnni_float32;
+extern const Kernel avx512_vnni_bfloat16;
 
 }  // namespace catvton::ops::attention_cpu
