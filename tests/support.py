@@ -84,6 +84,12 @@ def diffusers_vae(seed: int = 0, **config) -> AutoencoderKL:
     return vae
 
 
+def heads_of(batch, heads, tokens, size, dtype, spread=1.0):
+    """[B, heads, N, D] as the UNet makes it: a view of [B, N, heads * D]."""
+    made = torch.randn(batch, tokens, heads * size) * spread
+    return made.to(dtype).view(batch, tokens, heads, size).transpose(1, 2)
+
+
 def attention_in_int8(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Attention as it is with int8_scores, by loops: each query is rounded by itself, and each block of 128 keys after
     the mean of all has been taken away. Integers are decided on in float32, the rest is float64. [B, heads, N, D]"""

@@ -39,6 +39,14 @@ void check(const Inputs& inputs, Kind kind, const models::VAEConfig& vae) {
   }
 }
 
+// like: of the UNet's dtype, on its device
+void check_int8_scores(const Tensor& like) {
+  if (ops::attends_in_int8(like)) return;
+  throw std::invalid_argument(std::string("int8_scores are for a CPU with AVX512-VNNI, in float32 or bfloat16; got ") +
+                              to_text(like.scalar_type()) + " on " + to_text(like.device()) +
+                              "; leave int8_scores out");
+}
+
 models::Posterior encode(const models::VAE& vae, const Tensor& images, const Options& options,
                          const std::string& tap_name) {
   tap::record(tap_name, "input", images);
@@ -208,12 +216,7 @@ Tensor run(const Denoiser& unet, const VAESource& vae_source, const Inputs& inpu
   const Kind kind = kind_of(unet.config, vae_config);
   check(inputs, kind, vae_config);
   check(options);
-  const Tensor like = torch::stable::new_empty(inputs.person, {0}, unet.dtype);
-  if (options.int8_scores && !ops::attends_in_int8(like)) {
-    throw std::invalid_argument(
-        std::string("int8_scores are for a CPU with AVX512-VNNI, in float32 or bfloat16; got ") + to_text(unet.dtype) +
-        " on " + to_text(like.device()) + "; leave int8_scores out");
-  }
+  if (options.int8_scores) check_int8_scores(torch::stable::new_empty(inputs.person, {0}, unet.dtype));
   const auto solver = sampling::make_solver(options.solver, options.scheduler, options.steps, options.eta);
 
   const Noise draw = [&](const Ints& shape) {

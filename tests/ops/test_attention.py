@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catvton._native import C
+from support import heads_of
 
 ops = C.ops
 BEST = ops.cpu_level()
@@ -46,13 +47,6 @@ def dtype(request):
 def exact(q, k, v):
     q, k, v = (x.double() for x in (q, k, v))
     return torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1) @ v
-
-
-def heads_of(batch, heads, tokens, size, dtype, spread=1.0):
-    """[B, heads, N, D] as the UNet makes it: a view of [B, N, heads * D]."""
-    return (
-        (torch.randn(batch, tokens, heads * size) * spread).to(dtype).view(batch, tokens, heads, size).transpose(1, 2)
-    )
 
 
 def check(q, k, v):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catvton._native import C
-from support import attention_in_int8
+from support import attention_in_int8, heads_of
 
 ops = C.ops
 DTYPES = [
@@ -26,12 +26,6 @@ DTYPES = [
 def apart(got, want):
     """Root mean square, relative."""
     return ((got.double() - want.double()).square().mean() / want.double().square().mean()).sqrt().item()
-
-
-def heads_of(batch, heads, tokens, size, dtype, spread=1.0):
-    """[B, heads, N, D] as the UNet makes it: a view of [B, N, heads * D]."""
-    made = torch.randn(batch, tokens, heads * size) * spread
-    return made.to(dtype).view(batch, tokens, heads, size).transpose(1, 2)
 
 
 def in_int8(q, k, v):

@@ -250,7 +250,8 @@ def test_each_is_the_loop_and_not_the_exact_result(how, options):
     got, want, _ = both(how, True, "two", 1, (6, 4), OFF | options)
     assert_close(got, want, 3e-5)
     exact, _, _ = both(how, True, "two", 1, (6, 4), OFF | {"steps": options.get("steps", 4)})
-    assert (got - exact).abs().max() > 1e-4 * exact.abs().max()
+    least = 1e-4 if "int8_scores" in options else 1e-3
+    assert (got - exact).abs().max() > least * exact.abs().max()
 
 
 def test_a_window_of_one_token_is_exact():

@@ -61,8 +61,8 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("memory", gib(report["memory_bytes"]) if report["memory_bytes"] else "unknown"),
     ]
     if report["int8"] is not None:
-        works = [option for option, works in report["int8"].items() if works]
-        facts.append(("int8", ", ".join(works) or "no: that needs VNNI, and torch with oneDNN"))
+        options = [option for option, works in report["int8"].items() if works]
+        facts.append(("int8", ", ".join(options) or "no: that needs VNNI, and torch with oneDNN"))
     if torch is None:
         return [*facts, ("torch", "not found")]
     backend = (

@@ -136,10 +136,11 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, bo
   // On `meta`, ATen decomposes attention into its N x N scores, which no device computes: only the result is wanted.
   if (is_meta(query)) return torch::stable::empty_like(query);
   // The stable ABI does not say whether a tensor requires a gradient: where one may be wanted, ATen, which has one.
-  const bool fits = !torch_stable::grad_enabled() && suits(query, key, value);
-  if (fits && int8_scores && attends_in_int8(query)) return own_in_int8(query)->ours({query, key, value});
-  const SelfCheck* kernel = fits ? own(query) : nullptr;
-  if (kernel && trusted(*kernel, query)) return kernel->ours({query, key, value});
+  if (!torch_stable::grad_enabled() && suits(query, key, value)) {
+    for (const SelfCheck* kernel : {int8_scores ? own_in_int8(query) : nullptr, own(query)}) {
+      if (kernel && trusted(*kernel, query)) return kernel->ours({query, key, value});
+    }
+  }
   return scaled_dot_product_attention(query, key, value);
 }
 

@@ -11,6 +11,7 @@ struct Avx512 {
   using Vec = __m512;
   static constexpr int kLanes = 16, kRows = 8;
 
+  static Vec to_float(Vec sum) { return sum; }
   static Vec zero() { return _mm512_setzero_ps(); }
   static Vec set(float x) { return _mm512_set1_ps(x); }
   static Vec load(const float* from) { return _mm512_load_ps(from); }

@@ -11,7 +11,6 @@ struct BFloat16 : Avx512 {
   using Element = uint16_t;
   static constexpr int kPair = 2;
 
-  static Vec to_float(Vec sum) { return sum; }
   static Vec dot(Vec sum, Vec a, Vec b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(b), (__m512bh)_mm512_castps_si512(a));
   }

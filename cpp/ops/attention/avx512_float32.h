@@ -10,7 +10,6 @@ struct Float32 : Avx512 {
   using Element = float;
   static constexpr int kPair = 1;
 
-  static Vec to_float(Vec sum) { return sum; }
   static Vec dot(Vec sum, Vec a, Vec b) { return _mm512_fmadd_ps(a, b, sum); }
   static Vec load_words(const float* from, int count) { return _mm512_maskz_loadu_ps(first(count), from); }
   static Vec load_numbers(const float* from, int count) { return load_words(from, count); }

@@ -11,7 +11,6 @@ struct ExactScores {
   using Vec = typename Isa::Vec;
   static constexpr int kLanes = Isa::kLanes, kRows = Isa::kRows, kPair = Isa::kPair, kQueries = queries_of<Isa>;
   static constexpr int64_t kChain = 64;  // products that are added one after the other
-  static constexpr float kLog2e = 1.44269504f;
 
   // Of a head with so many keys, a multiple of kLanes.
   static int64_t packed_words(int64_t keys, int64_t size) { return keys * (size / kPair); }
@@ -36,9 +35,9 @@ struct ExactScores {
   // Scores of kRows keys from `key` on. Long heads are summed in parts: the error of a float32 sum grows with its length.
   void operator()(int64_t key, float* scores) const {
     const float* keys = packed_ + key * words_;
-    tile<Isa, Isa, Sums::write>(keys, kRows, query_, words_ < kChain ? words_ : kChain, scores);
+    tile<Isa, Isa, Sums::write>(keys, kRows, query_, least(words_, kChain), scores);
     for (int64_t word = kChain; word < words_; word += kChain) {
-      const int64_t here = words_ - word < kChain ? words_ - word : kChain;
+      const int64_t here = least(words_ - word, kChain);
       tile<Isa, Isa, Sums::add>(keys + word * kRows, kRows, query_ + word * kQueries, here, scores);
     }
   }

@@ -83,13 +83,13 @@ struct Flash {
     for (int64_t i = 0; i < round_up(p.size, kLanes) * kQueries; i += kLanes) Isa::store(out + i, Isa::zero());
 
     for (int64_t key = 0; key < p.keys; key += kKeyBlock) {
-      const int64_t left = p.keys - key < kKeyBlock ? p.keys - key : kKeyBlock, here = padded(left);
+      const int64_t left = least(p.keys - key, kKeyBlock), here = padded(left);
       float* scores = probabilities;  // until exponentials() turns them into these
       Vec most[3];
       for (int v = 0; v < 3; ++v) most[v] = Isa::set(-__builtin_inff());
       for (int64_t k = 0; k < here; k += kRows) {
         score(key + k, scores + k * kQueries);
-        raise(most, scores + k * kQueries, left - k < kRows ? left - k : kRows);
+        raise(most, scores + k * kQueries, least(left - k, kRows));
       }
       for (int64_t i = left * kQueries; i < here * kQueries; i += kLanes) {
         Isa::store(scores + i, Isa::set(-__builtin_inff()));  // padding: no probability
@@ -120,7 +120,7 @@ struct Flash {
         Vec x[kLanes];
         for (int i = 0; i < kLanes; ++i) x[i] = Isa::div(Isa::load(out + (d + i) * kQueries + v * kLanes), sum[v]);
         Isa::turn(x);
-        const int count = static_cast<int>(p.size - d < kLanes ? p.size - d : kLanes);
+        const int count = static_cast<int>(least(p.size - d, kLanes));
         for (int i = 0; i < kLanes && query + i < p.queries; ++i)
           Isa::store_out(to + (query + i) * row + d, x[i], count);
       }

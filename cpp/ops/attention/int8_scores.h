@@ -30,20 +30,20 @@ struct Int8Scores {
   using Element = typename Isa::Element;
   using Vec = __m512;
   static constexpr int kLanes = Isa::kLanes, kRows = Isa::kRows, kQueries = queries_of<Isa>, kBytes = 4;
-  static constexpr float kLog2e = 1.44269504f;
 
   // The keys' words, then the factor of each of their blocks.
+  static int64_t key_words(int64_t keys, int64_t size) { return round_up(keys, kLanes) * (size / kBytes); }
   static int64_t packed_words(int64_t keys, int64_t size) {
-    return keys * (size / kBytes) + (keys + kKeyBlock - 1) / kKeyBlock;
+    return key_words(keys, size) + round_up(keys, kKeyBlock) / kKeyBlock;
   }
 
   static void pack(const Problem& p, int64_t head, float* packed) {
     const Element* keys = head_of<Isa>(p.key, p, head);
     alignas(64) float mean[kLargestSize + kLanes];
     set_mean(mean, keys, p);
-    float* factors = packed + round_up(p.keys, kLanes) * (p.size / kBytes);
+    float* factors = packed + key_words(p.keys, p.size);
     for (int64_t block = 0; block < p.keys; block += kKeyBlock) {
-      const int64_t end = block + kKeyBlock < p.keys ? block + kKeyBlock : p.keys;
+      const int64_t end = least(block + kKeyBlock, p.keys);
       Vec most = Isa::zero();
       for (int64_t key = block; key < end; ++key) most = larger(most, keys + key * p.key.token, mean, p.size);
       const float factor = factor_of(most);
@@ -62,7 +62,7 @@ struct Int8Scores {
 
   // Of the kQueries queries from `first` on.
   Int8Scores(const Problem& p, int64_t head, int64_t first, const float* packed)
-      : packed_(packed), words_(p.size / kBytes), factors_(packed + round_up(p.keys, kLanes) * words_) {
+      : packed_(packed), words_(p.size / kBytes), factors_(packed + key_words(p.keys, p.size)) {
     const Element* queries = head_of<Isa>(p.query, p, head);
     alignas(64) float none[kLargestSize + kLanes] = {};
     for (int v = 0; v < 3; ++v) {
@@ -92,14 +92,14 @@ struct Int8Scores {
   template <class Body>
   static void differences(const Element* row, const float* mean, int64_t size, const Body& body) {
     for (int64_t d = 0; d < size; d += kLanes) {
-      const int count = static_cast<int>(size - d < kLanes ? size - d : kLanes);
+      const int count = static_cast<int>(least(size - d, kLanes));
       body(d, Isa::sub(Isa::load_numbers(row + d, count), Isa::load(mean + d)));
     }
   }
 
   static void set_mean(float* mean, const Element* keys, const Problem& p) {
     for (int64_t d = 0; d < p.size; d += kLanes) {
-      const int count = static_cast<int>(p.size - d < kLanes ? p.size - d : kLanes);
+      const int count = static_cast<int>(least(p.size - d, kLanes));
       Vec sum = Isa::zero();
       for (int64_t key = 0; key < p.keys; ++key) {
         sum = Isa::add(sum, Isa::load_numbers(keys + key * p.key.token + d, count));

@@ -15,7 +15,10 @@ namespace {
 template <class Isa>
 constexpr int queries_of = 3 * Isa::kLanes;
 
+constexpr float kLog2e = 1.44269504f;
+
 inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // What goes into a tile's sums, [kRows][queries]: the product, what stands there and the product, or that times a factor
 // and the product.
@@ -64,7 +67,7 @@ template <class Isa, class Row, class Give>
 void turned(int64_t words, const Row& row, const Give& give) {
   constexpr int kLanes = Isa::kLanes;
   for (int64_t word = 0; word < words; word += kLanes) {
-    const int count = static_cast<int>(words - word < kLanes ? words - word : kLanes);
+    const int count = static_cast<int>(least(words - word, kLanes));
     typename Isa::Vec x[kLanes];
     for (int i = 0; i < kLanes; ++i) x[i] = row(i, word, count);
     Isa::turn(x);
