@@ -56,22 +56,31 @@ SANITIZED := build/native
 SANITIZE := g++ -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Icpp
 AVX512 := -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized
 ATTENTION := $(addprefix $(SANITIZED)/attention_,avx2.o avx512.o avx512_bf16.o avx512_vnni.o avx512_bf16_vnni.o)
+WINOGRAD := $(addprefix $(SANITIZED)/winograd_,avx2.o avx512.o avx512_bf16.o)
 VECTORS := $(foreach set,avx2 avx512,$(addprefix $(SANITIZED)/,$(addsuffix _$(set).o,geglu group_norm add_and_norm quantize)))
 
 .PHONY: test-asan
-test-asan: $(SANITIZED)/attention $(SANITIZED)/vectors $(SANITIZED)/gpu  ## kernels without torch under AddressSanitizer and UBSan
+test-asan: $(SANITIZED)/attention $(SANITIZED)/winograd $(SANITIZED)/vectors $(SANITIZED)/gpu  ## kernels without torch under AddressSanitizer and UBSan
 	$(SANITIZED)/attention
+	$(SANITIZED)/winograd
 	$(SANITIZED)/vectors
 	$(SANITIZED)/gpu
 
 $(SANITIZED)/%_avx2.o: FLAGS := -mavx2 -mfma
 $(SANITIZED)/%_avx512.o: FLAGS := $(AVX512)
-$(SANITIZED)/attention_avx512_bf16.o: FLAGS := $(AVX512) -mavx512bf16
+$(SANITIZED)/attention_avx512_bf16.o $(SANITIZED)/winograd_avx512_bf16.o: FLAGS := $(AVX512) -mavx512bf16
 $(SANITIZED)/attention_avx512_vnni.o: FLAGS := $(AVX512) -mavx512vnni
 $(SANITIZED)/attention_avx512_bf16_vnni.o: FLAGS := $(AVX512) -mavx512bf16 -mavx512vnni
-$(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/attention/*.h)
+$(ATTENTION): $(SANITIZED)/%.o: cpp/ops/attention/%.cpp $(wildcard cpp/ops/*.h cpp/ops/attention/*.h)
 	@mkdir -p $(@D)
 	$(SANITIZE) $(FLAGS) -c $< -o $@
+
+$(WINOGRAD): $(SANITIZED)/%.o: cpp/ops/winograd/%.cpp $(wildcard cpp/ops/*.h cpp/ops/winograd/*.h)
+	@mkdir -p $(@D)
+	$(SANITIZE) $(FLAGS) -c $< -o $@
+
+$(SANITIZED)/winograd: tests/native/winograd.cpp $(WINOGRAD)
+	$(SANITIZE) $^ -o $@
 
 $(SANITIZED)/attention: tests/native/attention.cpp $(ATTENTION)
 	$(SANITIZE) $^ -o $@

@@ -10,6 +10,7 @@
 #include "ops/group_norm/group_norm.h"
 #include "ops/products.h"
 #include "ops/registry.h"
+#include "ops/winograd/winograd.h"
 #include "tensor_caster.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
@@ -46,6 +47,22 @@ void bind_torch_stable(py::module_& m) {
   ops.def("conv2d", [](const Tensor& x, const Tensor& weight, const OptionalTensor& bias, int64_t stride,
                        int64_t padding) { return ops::products::conv2d(x, weight, bias, stride, {padding, padding}); });
   ops.def("conv2d", &ops::products::conv2d);
+  ops.def(
+      "winograd_conv2d",
+      [](const Tensor& x, const Tensor& weight, const Tensor& bias, const OptionalTensor& residual) {
+        if (const auto packed = ops::winograd::pack(weight)) return ops::winograd::conv2d(x, *packed, bias, residual);
+        const Tensor direct = ops::products::conv2d(x, weight, bias, 1, {1, 1});
+        return residual ? ops::add(direct, *residual) : direct;
+      },
+      py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual") = py::none(),
+      "conv2d(x, weight, bias, padding=1) + residual, 3x3; by the kernel that is for this weight, if there is one.");
+  ops.def(
+      "winograd_repack",
+      [](const Tensor& weight) {
+        const auto packed = ops::winograd::pack(weight);
+        return packed ? OptionalTensor{ops::winograd::unpack(*packed)} : std::nullopt;
+      },
+      py::arg("weight"), "The weight packed and written out anew; None if no kernel here is for it.");
   ops.def("batch_norm", &ops::batch_norm);
   ops.def("var_mean", &ops::var_mean);
   ops.def("group_norm", &ops::group_norm);

@@ -71,6 +71,12 @@ CHECKS = [
         lambda torch, *x: torch.nn.functional.conv2d(*x, 2, 1),
     ),
     Check(
+        "winograd_conv2d",
+        ((2, 64, 9, 7), (64, 64, 3, 3), (64,), (2, 64, 9, 7)),
+        lambda ops, *x: ops.winograd_conv2d(*x),
+        lambda torch, x, w, b, residual: torch.nn.functional.conv2d(x, w, b, padding=1) + residual,
+    ),
+    Check(
         "group_norm",
         ((2, 16, 9, 7), (16,), (16,)),
         lambda ops, x, w, b: ops.group_norm(x, 4, w, b, 1e-5),

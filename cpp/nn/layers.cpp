@@ -32,7 +32,8 @@ weights::Pack of_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride,
             onednn::int8::pack_linear};
   }
   return {[=](const Tensor& weight) { return onednn::pack_conv2d(weight, stride, padding); },
-          [=](const Tensor& weight) { return onednn::int8::pack_conv2d(weight, stride, padding); }};
+          [=](const Tensor& weight) { return onednn::int8::pack_conv2d(weight, stride, padding); },
+          kernel == 3 && stride == 1 && padding == 1};
 }
 
 }  // namespace
@@ -61,6 +62,7 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
       w.take("weight", {out, in, kernel, kernel}, of_conv2d(out, in, kernel, stride, padding));
   bias = w.take("bias", {out});
   int8 = taken.int8;
+  winograd = taken.winograd;
   if (taken.packed && (kernel > 1 || stride > 1)) {
     packed = std::make_shared<onednn::PackedConv2d>(taken.packed, stride, padding);
   } else {
@@ -70,6 +72,7 @@ Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel,
 
 Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const {
   if (packed) return (*packed)(x, bias, residual);
+  if (winograd) return ops::winograd::conv2d(x, *winograd, bias, residual);
   if (int8 && int8->packed.dim() == 2) {
     return as_image(onednn::int8::linear(ops::quantize(pixels_as_tokens(x)), *int8, bias, tokens_of(residual)));
   }
@@ -82,7 +85,7 @@ Tensor Conv2d::operator()(const Tensor& x, const OptionalTensor& residual) const
 }
 
 bool Conv2d::leaves_bias_to_norm(const Tensor& x) const {
-  return !packed && !int8 && !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
+  return !packed && !winograd && !int8 && !onednn::is_packed(weight) && ops::group_norm_adds_bias(x);
 }
 
 Tensor Conv2d::without_bias(const Tensor& x) const {

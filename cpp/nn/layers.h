@@ -38,14 +38,17 @@ struct Linear {
 };
 
 struct Conv2d {
-  // [out, in, kernel, kernel] (packed and 1x1: [out, in]; undefined where `packed` or `int8` has it), [out]
+  // [out, in, kernel, kernel] (packed and 1x1: [out, in]; undefined where one of the three has it), [out]
   Tensor weight, bias;
   int64_t stride, padding;
   std::shared_ptr<onednn::PackedConv2d> packed;  // null for plain weights, and for 1x1, which is a linear layer
+  std::shared_ptr<const ops::winograd::Weight> winograd;
   std::shared_ptr<const onednn::int8::Weight> int8;
   Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0);
   // [B, in, H, W] -> [B, out, H', W'], plus `residual` of that shape
   Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
+  // Packed weights pad rows and columns alike.
+  bool pads_alike() const { return packed || winograd; }
   // Without the bias, which the norm behind it then adds; where that norm costs less so.
   bool leaves_bias_to_norm(const Tensor& x) const;
   Tensor without_bias(const Tensor& x) const;

@@ -91,7 +91,7 @@ Tensor conv_rows(const Conv2d& conv, int64_t height, int64_t first, int64_t last
                  const std::function<Tensor(int64_t, int64_t)>& input) {
   const int64_t above = first == 0, below = last == height;
   Tensor x = input(first - 1 + above, last + 1 - below);
-  if (conv.packed) return ops::narrow(conv(x), rows_dim, !above, last - first);
+  if (conv.pads_alike()) return ops::narrow(conv(x), rows_dim, !above, last - first);
   if (above || below) x = ops::pad_zeros(x, {0, 0, above, below});
   return ops::products::conv2d(x, conv.weight, conv.bias, 1, {0, 1});
 }

@@ -61,18 +61,24 @@ Tensor StateDict::take(const std::string& name, const Ints& shape) {
 Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& pack, bool keep_bits) {
   Tensor plain = take(name, shape);
   if (packing_ == Packing::none || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU) {
-    return {plain, nullptr, nullptr};
+    return {plain};
   }
   if (packing_ == Packing::int8 && !keep_bits) {
     auto int8 = std::make_shared<const onednn::int8::Weight>(pack.int8(plain));
     packed_as(name, {[=] { return onednn::int8::unpack(*int8); }, plain.numel() + 4 * shape.front()});
-    return {{}, nullptr, int8};
+    return {.int8 = int8};
   }
-  if (!onednn::works(plain.scalar_type())) return {plain, nullptr, nullptr};
+  const int64_t bytes = plain.numel() * static_cast<int64_t>(plain.element_size());
+  const bool rounds_more = plain.scalar_type() != ScalarType::Float;
+  if (auto made = pack.winograd && !(keep_bits && rounds_more) ? ops::winograd::pack(plain) : std::nullopt) {
+    auto winograd = std::make_shared<const ops::winograd::Weight>(*std::move(made));
+    packed_as(name, {[=] { return ops::winograd::unpack(*winograd); }, bytes});
+    return {.winograd = winograd};
+  }
+  if (!onednn::works(plain.scalar_type())) return {plain};
   auto packed = std::make_shared<onednn::PackedWeight>(pack.exact(plain));
-  packed_as(name, {[=] { return ops::reshape(onednn::unpack(packed->get()), shape); },
-                   plain.numel() * static_cast<int64_t>(plain.element_size())});
-  return {{}, packed, nullptr};
+  packed_as(name, {[=] { return ops::reshape(onednn::unpack(packed->get()), shape); }, bytes});
+  return {.packed = packed};
 }
 
 void StateDict::packed_as(const std::string& name, PackedParameter parameter) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "ops/winograd/winograd.h"
 #include "torch_stable/call.h"
 #include "torch_stable/onednn.h"
 #include "torch_stable/onednn_int8.h"
@@ -20,16 +21,18 @@ using Tensors = std::map<std::string, Tensor>;
 struct Pack {
   std::function<Tensor(const Tensor&)> exact;
   std::function<onednn::int8::Weight(const Tensor&)> int8;
+  bool winograd = false;  // ops/winograd may compute it, and is then preferred to `exact`
 };
 
 enum class Packing { none, exact, int8 };
 
-// What was taken: one of the three.
+// What was taken: one of these.
 struct Weight {
-  Tensor plain;
-  std::shared_ptr<onednn::PackedWeight> packed;
-  std::shared_ptr<const onednn::int8::Weight> int8;
-  Tensor tensor() const { return packed ? packed->get() : plain; }  // undefined for int8
+  Tensor plain{};
+  std::shared_ptr<onednn::PackedWeight> packed{};
+  std::shared_ptr<const ops::winograd::Weight> winograd{};
+  std::shared_ptr<const onednn::int8::Weight> int8{};
+  Tensor tensor() const { return packed ? packed->get() : plain; }  // undefined for winograd and int8
 };
 
 struct PackedParameter {
@@ -54,7 +57,7 @@ class StateDict {
   // The tensor `name` of the given shape. A missing or unfit one is noted and an empty tensor returned, so that a
   // single load reports everything that is wrong.
   Tensor take(const std::string& name, const Ints& shape);
-  // The same, packed where this state packs; keep_bits: never to int8.
+  // The same, packed where this state packs; keep_bits: see Scope::keeping_bits().
   Weight take(const std::string& name, const Ints& shape, const Pack& pack, bool keep_bits);
 
   // Throws std::invalid_argument listing missing, unfit and unused names; returns if there are none.
@@ -88,8 +91,8 @@ class Scope {
     return {*state_, prefix_ + name + ".", label_ + "." + name, keeps_bits_};
   }
   Scope operator/(size_t index) const { return *this / std::to_string(index); }
-  // The same place, where weights keep their bits though others be rounded to int8: for layers whose errors would show, or
-  // that are too small to matter.
+  // The same place, where nothing is rounded that need not be, neither to int8 nor, in half types, by ops/winograd: for
+  // layers whose errors would show, or that are too small to matter.
   Scope keeping_bits() const { return {*state_, prefix_, label_, true}; }
   Tensor take(const std::string& name, const Ints& shape) const { return state_->take(prefix_ + name, shape); }
   Weight take(const std::string& name, const Ints& shape, const Pack& pack) const {

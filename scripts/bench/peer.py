@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 import tempfile
 import time
@@ -39,6 +40,12 @@ class Step(torch.nn.Module):
 def ours(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
     native = C.UNet(*taken_from(unet), pack=True)
     return lambda: native(sample, timesteps).float().numpy()
+
+
+def direct(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
+    """Ours with every convolution summed directly."""
+    os.environ["CATVTON_WINOGRAD"] = "0"
+    return ours(unet, sample, timesteps, args)
 
 
 def int8(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
@@ -110,6 +117,7 @@ def onnxruntime(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
 
 PEERS = {
     "ours": ours,
+    "direct": direct,
     "int8": int8,
     "diffusers": diffusers,
     "compiled": compiled,

@@ -46,6 +46,7 @@ def test_every_wrapped_operator_has_a_check():
         "set_cpu_level",
         "emulate_cuda",
         "attends_in_int8",
+        "winograd_repack",
     }
     wrapped = {name for name in dir(C.ops) if not name.startswith("_")} - helpers
     assert wrapped == {check.operator for check in doctor.CHECKS}

@@ -1,6 +1,7 @@
 """Packed models: the same results as plain ones and as diffusers, weights that come back bit for bit."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ WIDE = {
     "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     "norm_num_groups": 16,
 }
+WINOGRAD = {"block_out_channels": (64, 128), "norm_num_groups": 16}  # channels in whole blocks of ops/winograd
 
 
 def packed(model):
@@ -42,7 +44,9 @@ def assert_as_good(ours, theirs, exact):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("layout", [{}, WIDE, {"use_linear_projection": True}], ids=["small", "wide", "linear"])
+@pytest.mark.parametrize(
+    "layout", [{}, WIDE, WINOGRAD, {"use_linear_projection": True}], ids=["small", "wide", "winograd", "linear"]
+)
 def test_unet(dtype, size, layout):
     theirs = diffusers_unet(**layout).to(dtype)
     ours = packed(theirs)
@@ -103,8 +107,23 @@ def test_threads_of_different_sizes_share_a_model():
     assert all(torch.equal(ours.parameters[name], weight) for name, weight in unet_weights(theirs).items())
 
 
+@pytest.mark.parametrize("level", ["aten", "avx2", "avx512"])
+def test_a_level_that_is_lowered_after_packing(level):
+    theirs = diffusers_unet(**WINOGRAD)
+    ours, sample, timesteps = packed(theirs), torch.randn(1, 9, 14, 9), torch.tensor([981.0])
+    try:
+        C.ops.set_cpu_level(level)
+    except ValueError as lacking:
+        pytest.skip(str(lacking))
+    try:
+        with torch.inference_mode():
+            assert error(ours(sample, timesteps), run_unet(theirs, sample, timesteps)) <= 1e-5
+    finally:
+        C.ops.set_cpu_level("auto")
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("make", [diffusers_unet, diffusers_vae])
+@pytest.mark.parametrize("make", [diffusers_unet, partial(diffusers_unet, **WINOGRAD), diffusers_vae])
 def test_weights_come_back(make, dtype):
     model = make().to(dtype)
     ours = packed(model)

@@ -52,6 +52,8 @@ __all__: list[str] = [
     "to_like",
     "unet_input",
     "var_mean",
+    "winograd_conv2d",
+    "winograd_repack",
     "zeros_like",
 ]
 
@@ -181,4 +183,16 @@ def unet_input(
     """
 
 def var_mean(arg0: torch.Tensor, arg1: int) -> tuple[torch.Tensor, torch.Tensor]: ...
+def winograd_conv2d(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """
+    conv2d(x, weight, bias, padding=1) + residual, 3x3; by the kernel that is for this weight, if there is one.
+    """
+
+def winograd_repack(weight: torch.Tensor) -> torch.Tensor | None:
+    """
+    The weight packed and written out anew; None if no kernel here is for it.
+    """
+
 def zeros_like(arg0: torch.Tensor) -> torch.Tensor: ...

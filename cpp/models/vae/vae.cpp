@@ -144,7 +144,9 @@ Tensor Decoder::operator()(const Tensor& z, const nn::Strips& strips) const {
 }
 
 VAE::VAE(const weights::Scope& w, const VAEConfig& unchecked)
-    : config(checked(unchecked)), encoder(w / "encoder", config), decoder(w / "decoder", config) {
+    : config(checked(unchecked)),
+      encoder(w.keeping_bits() / "encoder", config),
+      decoder(w.keeping_bits() / "decoder", config) {
   const int64_t latent = config.latent_channels;
   if (config.use_quant_conv) quant_conv.emplace(w / "quant_conv", 2 * latent, 2 * latent, 1);
   if (config.use_post_quant_conv) post_quant_conv.emplace(w / "post_quant_conv", latent, latent, 1);

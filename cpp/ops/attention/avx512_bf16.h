@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/attention/avx512.h"
+#include "ops/pairs_avx512_bf16.h"
 
 namespace catvton::ops::attention_cpu {
 namespace {
@@ -32,13 +33,7 @@ struct BFloat16 : Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4), _mm_unpackhi_epi16(low, high));
   }
 
-  // Rounded to nearest, even, `even` in the lower half of each word.
-  static Vec pair(Vec even, Vec odd) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both));
-  }
+  static Vec pair(Vec even, Vec odd) { return _mm512_castsi512_ps(pairs_of(even, odd)); }
 
   // 2^f on [0, 1), interpolated at Chebyshev's nodes: relative error 1e-4, a fortieth of bfloat16's own rounding.
   static Vec exp2(Vec x) {

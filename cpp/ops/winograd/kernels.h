@@ -1,0 +1,46 @@
+// Winograd's convolution on the CPU, without torch: plain pointers, so that an ISA's file needs nothing else and a small
+// program can run it under the sanitizers. What is computed, and why: winograd.h.
+#pragma once
+
+#include <cstdint>
+
+namespace catvton::ops::winograd {
+
+constexpr int64_t kTaps = 9;     // weights of one input and one output channel
+constexpr int64_t kPoints = 16;  // a tile of 4 x 4, transformed: as many products of matrices
+
+struct Range {
+  int64_t first, last;
+};
+
+// `in` and `out` are multiples of the kernel's blocks, and numbers of its dtype.
+struct Problem {
+  const void* x;         // [B, H, W, in]
+  const void* bias;      // [out]
+  const void* residual;  // [B, H, W, out], or null
+  void* result;          // [B, H, W, out]
+  // Weights in words of `pair` input channels: as they are kept, [out / out_block][in / pair][kTaps][out_block], and as
+  // transform() made them, or null: then run() transforms what it needs by itself.
+  const float *kept, *transformed;
+  int64_t batch, height, width, in, out;
+
+  int64_t tile_rows() const { return (height + 1) / 2; }
+  int64_t tile_columns() const { return (width + 1) / 2; }
+  int64_t tiles() const { return batch * tile_rows() * tile_columns(); }  // of 2 x 2 pixels of the result
+};
+
+struct Kernel {
+  int64_t in_block, out_block, pair;
+  int64_t tiles_at_once;  // of one thread: what it holds of them fits its cache, and weights are read seldom
+  // Some blocks of output channels; `transformed`, where the first of them shall be, gets
+  // [out / out_block][kPoints][in / pair][out_block] words.
+  void (*transform)(const float* kept, int64_t in, float* transformed, Range blocks);
+  // Scratch bytes for run() with so many tiles, to be aligned to 64.
+  int64_t (*scratch_bytes)(int64_t in, int64_t tiles);
+  // Some tiles of some blocks of the result.
+  void (*run)(const Problem& problem, Range tiles, Range blocks, void* scratch);
+};
+
+extern const Kernel avx2_float32, avx512_float32, avx512_bfloat16;
+
+}  // namespace catvton::ops::winograd

@@ -1,0 +1,39 @@
+// A convolution of 3x3 with fewer products: Winograd's F(2x2, 3x3), after Lavin and Gray (Fast Algorithms for
+// Convolutional Neural Networks, arXiv 1509.09308). Four pixels of one channel take 16 products where the sum itself has
+// 36; the rest is additions:
+//
+//   Y = A^T [(G g G^T) * (B^T d B)] A      g: 3x3 weights, d: 4x4 pixels, Y: 2x2 pixels, * element by element
+//
+// Products are summed over the input channels in float32 before A is applied: 16 products of matrices, one for each element
+// of a tile. In real numbers that is the convolution. In bfloat16 the transformed weights and pixels are rounded, where
+// a direct sum rounds nothing but its result; the error of one convolution is about twice as large (docs/performance.md
+// has it, and a whole UNet's). An infinity or NaN spreads to the 4 x 4 pixels whose tiles read it.
+//
+// Weights are kept untransformed, in the order that transforming wants, and transformed in every call: that takes a few
+// percent of the products' time, and memory for one layer where keeping them would take 16/9 of all.
+//
+// For inference on CPUs with AVX512-BF16 and without AMX, whose direct convolutions are faster still.
+#pragma once
+
+#include <optional>
+
+#include "torch_stable/call.h"
+
+namespace catvton::ops::winograd {
+
+struct Kernel;
+
+struct Weight {
+  Tensor kept;  // in the order of kernels.h
+  Ints shape;   // [out, in, 3, 3]
+  const Kernel* kernel;
+};
+
+// weight: [out, in, kernel, kernel], of a convolution with stride 1 and padding 1; nothing where no kernel here is for it.
+std::optional<Weight> pack(const Tensor& weight);
+Tensor unpack(const Weight& weight);  // the same bits
+
+// x: [B, in, H, W] -> [B, out, H, W] in channels-last memory, plus `residual` of that shape.
+Tensor conv2d(const Tensor& x, const Weight& weight, const Tensor& bias, const OptionalTensor& residual = {});
+
+}  // namespace catvton::ops::winograd

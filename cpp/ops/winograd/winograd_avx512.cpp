@@ -1,0 +1,10 @@
+#include "ops/vectors_avx512.h"
+// Behind the vectors.
+#include "ops/winograd/winograd_vectors.h"
+
+namespace catvton::ops::winograd {
+
+// 32 registers: 6 x 4 of sums, four of weights, one of a tile's.
+const Kernel avx512_float32 = Winograd<Floats<6, 4>>::kernel(48);
+
+}  // namespace catvton::ops::winograd
