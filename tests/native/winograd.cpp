@@ -59,12 +59,21 @@ double worst_error(const Kernel& kernel, const Shape& s, bool transformed, int64
       }
     }
   }
-  const auto memory = aligned(in * out * kPoints * static_cast<int64_t>(sizeof(Number)));
+  const auto memory = aligned(in * out * kPoints / pair * static_cast<int64_t>(sizeof(float)));
   auto* into = static_cast<float*>(memory.get());
   const auto* from = reinterpret_cast<const float*>(kept.data());
   if (transformed) kernel.transform(from, in, into, {0, s.out_blocks});
-  const Problem problem{x.data(), bias.data(), residual.data(), result.data(), from, transformed ? into : nullptr,
-                        s.batch,  s.height,    s.width,         in,            out};
+  const Problem problem{x.data(),
+                        bias.data(),
+                        residual.data(),
+                        result.data(),
+                        from,
+                        transformed ? into : nullptr,
+                        s.batch,
+                        s.height,
+                        s.width,
+                        in,
+                        out};
   const auto scratch = aligned(kernel.scratch_bytes(in, tiles_at_once));
   for (int64_t tile = 0; tile < problem.tiles(); tile += tiles_at_once) {
     kernel.run(problem, {tile, std::min(problem.tiles(), tile + tiles_at_once)}, {0, s.out_blocks}, scratch.get());
@@ -101,7 +110,8 @@ bool check(const char* name, const Kernel& kernel, bool present, double allowed)
         if (error <= allowed) continue;
         good = false;
         std::printf("winograd, %s [%ld, %ld, %ld] %ld to %ld blocks: error %.2g, at most %.2g expected\n", name,
-                    long(s.batch), long(s.height), long(s.width), long(s.in_blocks), long(s.out_blocks), error, allowed);
+                    long(s.batch), long(s.height), long(s.width), long(s.in_blocks), long(s.out_blocks), error,
+                    allowed);
       }
     }
   }
@@ -114,9 +124,12 @@ bool check(const char* name, const Kernel& kernel, bool present, double allowed)
 int main() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  bool good = check<float>("avx2", avx2_float32, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), 4e-6);
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  bool good = check<float>("avx2", avx2_float32, avx2, 4e-6);
   good &= check<float>("avx512", avx512_float32, avx512, 4e-6);
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
   good &= check<uint16_t>("avx512_bf16", avx512_bfloat16, bf16, 4e-2);
+  good &= check<uint16_t>("avx2, wide", avx2_wide_bfloat16, avx2, 2e-2);
+  good &= check<uint16_t>("avx512, wide", avx512_wide_bfloat16, avx512, 2e-2);
   return good ? 0 : 1;
 }

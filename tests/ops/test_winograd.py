@@ -15,7 +15,13 @@ from catvton._native import C
 
 ops = C.ops
 LEVELS = ("aten", "avx2", "avx512", "avx512_bf16")
-KERNELS = [("avx2", torch.float32), ("avx512", torch.float32), ("avx512_bf16", torch.bfloat16)]
+KERNELS = [
+    ("avx2", torch.float32, "avx2"),
+    ("avx512", torch.float32, "avx512"),
+    ("avx512_bf16", torch.bfloat16, "avx512_bf16"),
+    ("avx2", torch.bfloat16, "avx2 in float32"),
+    ("avx512", torch.bfloat16, "avx512 in float32"),
+]
 B = torch.tensor([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], dtype=torch.float64)
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
 A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float64)
@@ -24,7 +30,7 @@ A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float64)
 @pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel[0]}-{kernel[1]}")
 def dtype(request):
     """The dtype of a kernel, while that kernel is chosen."""
-    level, dtype = request.param
+    level, dtype, implementation = request.param
     if LEVELS.index(level) > LEVELS.index(ops.cpu_level()):
         pytest.skip(f"this CPU has {ops.cpu_level()} at most")
     ops.set_cpu_level(level)
@@ -32,7 +38,7 @@ def dtype(request):
         found = ops.implementations(torch.empty(0, dtype=dtype))["winograd_conv2d"]
         if found == "ATen":
             pytest.skip("turned off, or a CPU with AMX, which has no need of it")
-        assert found == level
+        assert found == implementation
         yield dtype
     finally:
         ops.set_cpu_level("auto")
@@ -53,13 +59,15 @@ def convolved(x, weight, bias, residual=None):
 
 
 def by_the_formula(x, weight, bias, residual):
-    """In float64, but what is transformed, which is rounded to the dtype of x."""
+    """In float64, but what is transformed, which is rounded to what is multiplied."""
+    found = ops.implementations(x)["winograd_conv2d"]
+    multiplied = torch.float32 if "float32" in found else x.dtype
     batch, _, height, width = x.shape
     rows, columns = -(-height // 2), -(-width // 2)
     padded = F.pad(x.double(), (1, 1 + width % 2, 1, 1 + height % 2))
     tiles = padded.unfold(2, 4, 2).unfold(3, 4, 2)  # [B, C, rows, columns, 4, 4]
-    pixels = (B @ tiles @ B.T).to(x.dtype).double()
-    taps = (G @ weight.double() @ G.T).to(x.dtype).double()  # [out, C, 4, 4]
+    pixels = (B @ tiles @ B.T).to(multiplied).double()
+    taps = (G @ weight.double() @ G.T).to(multiplied).double()  # [out, C, 4, 4]
     products = torch.einsum("bcyxij,ocij->boyxij", pixels, taps)
     y = (A @ products @ A.T).permute(0, 1, 2, 4, 3, 5)  # [B, out, rows, 2, columns, 2]
     y = y.reshape(batch, -1, 2 * rows, 2 * columns)[:, :, :height, :width]

@@ -15,13 +15,12 @@ struct Range {
 
 // `in` and `out` are multiples of the kernel's blocks, and numbers of its dtype.
 struct Problem {
-  const void* x;         // [B, H, W, in]
-  const void* bias;      // [out]
-  const void* residual;  // [B, H, W, out], or null
-  void* result;          // [B, H, W, out]
-  // Weights in words of `pair` input channels: as they are kept, [out / out_block][in / pair][kTaps][out_block], and as
-  // transform() made them, or null: then run() transforms what it needs by itself.
-  const float *kept, *transformed;
+  const void* x;             // [B, H, W, in]
+  const void* bias;          // [out]
+  const void* residual;      // [B, H, W, out], or null
+  void* result;              // [B, H, W, out]
+  const void* kept;          // weights, [out / out_block][in / pair][kTaps][out_block][pair]
+  const float* transformed;  // as transform() made them, or null: then run() transforms what it needs by itself
   int64_t batch, height, width, in, out;
 
   int64_t tile_rows() const { return (height + 1) / 2; }
@@ -33,8 +32,8 @@ struct Kernel {
   int64_t in_block, out_block, pair;
   int64_t tiles_at_once;  // of one thread: what it holds of them fits its cache, and weights are read seldom
   // Some blocks of output channels; `transformed`, where the first of them shall be, gets
-  // [out / out_block][kPoints][in / pair][out_block] words.
-  void (*transform)(const float* kept, int64_t in, float* transformed, Range blocks);
+  // [out / out_block][kPoints][in / pair][out_block] words of `pair` input channels.
+  void (*transform)(const void* kept, int64_t in, float* transformed, Range blocks);
   // Scratch bytes for run() with so many tiles, to be aligned to 64.
   int64_t (*scratch_bytes)(int64_t in, int64_t tiles);
   // Some tiles of some blocks of the result.
@@ -42,5 +41,6 @@ struct Kernel {
 };
 
 extern const Kernel avx2_float32, avx512_float32, avx512_bfloat16;
+extern const Kernel avx2_wide_bfloat16, avx512_wide_bfloat16;  // multiply in float32
 
 }  // namespace catvton::ops::winograd

@@ -19,10 +19,10 @@ namespace {
 
 constexpr const char* kDirect = "ATen";
 
-Tensor as_pixels(const Tensor& map) { return contiguous(permute(map, Ints{0, 2, 3, 1})); }  // [B, C, H, W] -> [B, H, W, C]
-Tensor as_map(const Tensor& pixels) { return permute(pixels, Ints{0, 3, 1, 2}); }            // and back
-
-float* words(const Tensor& t) { return static_cast<float*>(t.data_ptr()); }
+Tensor as_pixels(const Tensor& map) {
+  return contiguous(permute(map, Ints{0, 2, 3, 1}));
+}                                                                                  // [B, C, H, W] -> [B, H, W, C]
+Tensor as_map(const Tensor& pixels) { return permute(pixels, Ints{0, 3, 1, 2}); }  // and back
 
 // Weights from [out, in, 3, 3] to what is kept (kernels.h), or back.
 template <class Number>
@@ -76,7 +76,7 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
                   bias.data_ptr(),
                   residual ? added.data_ptr() : nullptr,
                   result.data_ptr(),
-                  words(weight.kept),
+                  weight.kept.data_ptr(),
                   nullptr,
                   batch,
                   height,
@@ -92,11 +92,12 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
                 [&](Range some, void* scratch) { kernel.run(problem, {0, tiles}, some, scratch); });
     return as_map(result);
   }
-  const Tensor transformed = empty({kPoints * out * in}, x);
-  problem.transformed = words(transformed);
+  const Tensor transformed = torch::stable::empty({kPoints * out * in / kernel.pair}, ScalarType::Float);
+  auto* words = static_cast<float*>(transformed.data_ptr());
+  problem.transformed = words;
   torch_stable::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
     const int64_t before = first * kPoints * in / kernel.pair * kernel.out_block;
-    kernel.transform(problem.kept, in, words(transformed) + before, {first, last});
+    kernel.transform(problem.kept, in, words + before, {first, last});
   });
   const int64_t at_once = std::min(kernel.tiles_at_once, (tiles + threads - 1) / threads);
   in_parallel((tiles + at_once - 1) / at_once, kernel.scratch_bytes(in, at_once), [&](Range some, void* scratch) {
@@ -128,8 +129,12 @@ struct Own {
 // Ragged in rows, columns and tiles at once.
 template <const Kernel& kernel>
 Own own_of(const char* implementation) {
-  return {kernel, {"winograd_conv2d", implementation, {{2, 64, 7, 9}, {64, 64, 3, 3}, {64}, {2, 64, 7, 9}},
-                   &checked<kernel>, &reference}};
+  return {kernel,
+          {"winograd_conv2d",
+           implementation,
+           {{2, 64, 7, 9}, {64, 64, 3, 3}, {64}, {2, 64, 7, 9}},
+           &checked<kernel>,
+           &reference}};
 }
 
 // CATVTON_WINOGRAD=0 in the environment.
@@ -141,15 +146,22 @@ bool turned_off() {
 // The kernel for a dtype on this CPU, or null. AMX multiplies bfloat16 faster than this saves products.
 const Own* own(const Tensor& like) {
   static const Own avx2 = own_of<avx2_float32>("avx2"), avx512 = own_of<avx512_float32>("avx512");
+  static const Own avx2_wide = own_of<avx2_wide_bfloat16>("avx2 in float32");
+  static const Own avx512_wide = own_of<avx512_wide_bfloat16>("avx512 in float32");
   static const Own avx512_bf16 = own_of<avx512_bfloat16>("avx512_bf16");
   static const bool has_amx = __builtin_cpu_supports("amx-bf16"), off = turned_off();
-  if (!like.is_cpu() || off) return nullptr;
   const CpuLevel level = cpu_level();
-  if (like.scalar_type() == ScalarType::BFloat16) {
-    return level >= CpuLevel::avx512_bf16 && !has_amx ? &avx512_bf16 : nullptr;
+  if (!like.is_cpu() || off || level < CpuLevel::avx2) return nullptr;
+  const bool wide = level >= CpuLevel::avx512;
+  switch (like.scalar_type()) {
+    case ScalarType::Float:
+      return wide ? &avx512 : &avx2;
+    case ScalarType::BFloat16:
+      if (has_amx) return nullptr;
+      return level >= CpuLevel::avx512_bf16 ? &avx512_bf16 : wide ? &avx512_wide : &avx2_wide;
+    default:
+      return nullptr;
   }
-  if (like.scalar_type() != ScalarType::Float) return nullptr;
-  return level >= CpuLevel::avx512 ? &avx512 : level >= CpuLevel::avx2 ? &avx2 : nullptr;
 }
 
 const Kernel* kernel_for(const Tensor& like) {

@@ -13,8 +13,8 @@ struct Pairs {
   static Vector dot(Vector sum, Vector weight, Vector tile) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(weight), (__m512bh)_mm512_castps_si512(tile));
   }
-  static void split(const void* words, Vector (&parts)[2]) {
-    const __m512i pairs = _mm512_loadu_si512(words);
+  static void split(const bfloat16* numbers, Vector (&parts)[2]) {
+    const __m512i pairs = _mm512_loadu_si512(numbers);
     parts[0] = even_of(pairs), parts[1] = odd_of(pairs);
   }
   static void join(float* words, const Vector (&parts)[2]) { _mm512_storeu_si512(words, pairs_of(parts[0], parts[1])); }

@@ -58,8 +58,8 @@ Place place_of(const Problem& p, int64_t tile) {
   return {tile / (rows * columns), tile / columns % rows * 2, tile % columns * 2};
 }
 
-// `Words`: Number, kPair, kRows (tiles of one product) and kRegisters (of their output channels); dot() multiplies words and
-// adds, split() gives the numbers of words, join() makes words of them, put() writes numbers.
+// `Words`: Number (in memory), kPair, kRows (tiles of one product) and kRegisters (of their output channels); dot() multiplies
+// words and adds, split() reads numbers into kPair registers, join() makes words of them, put() writes numbers.
 template <class Words>
 struct Winograd {
   using Number = typename Words::Number;
@@ -68,16 +68,16 @@ struct Winograd {
 
   static int64_t rows_of(int64_t tiles) { return (tiles + kRows - 1) / kRows * kRows; }
 
-  static void transform(const float* kept, int64_t in, float* transformed, Range blocks) {
+  static void transform(const void* kept, int64_t in, float* transformed, Range blocks) {
     const int64_t words = in / kPair;
     for (int64_t block = blocks.first; block < blocks.last; ++block, transformed += kPoints * words * kOut) {
       for (int64_t word = 0; word < words; ++word) {
-        const float* from = kept + (block * words + word) * kTaps * kOut;
+        const auto* from = static_cast<const Number*>(kept) + (block * words + word) * kTaps * kOut * kPair;
         for (int64_t lane = 0; lane < kOut; lane += lanes) {
           Vector taps[kPair][kTaps], points[kPair][kPoints];
           for (int t = 0; t < kTaps; ++t) {
             Vector parts[kPair];
-            Words::split(from + t * kOut + lane, parts);
+            Words::split(from + (t * kOut + lane) * kPair, parts);
             for (int i = 0; i < kPair; ++i) taps[i][t] = parts[i];
           }
           for (int i = 0; i < kPair; ++i) transform_taps(taps[i], points[i]);
@@ -100,8 +100,7 @@ struct Winograd {
       for (int i = 0; i < kPoints; ++i) {
         const int64_t y = at.row + i / 4 - 1, x = at.column + i % 4 - 1;
         const bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
-        pixels[i] =
-            inside ? static_cast<const Number*>(p.x) + ((at.image * p.height + y) * p.width + x) * p.in : zeros;
+        pixels[i] = inside ? static_cast<const Number*>(p.x) + ((at.image * p.height + y) * p.width + x) * p.in : zeros;
       }
       for (int64_t channel = 0; channel < p.in; channel += kIn) {
         Vector points[kPair][kPoints];
@@ -213,15 +212,15 @@ struct Winograd {
   }
 };
 
-// Of float32.
-template <int kTheseRows, int kTheseRegisters>
+// Multiplied in float32, whatever lies in memory.
+template <class InMemory, int kTheseRows, int kTheseRegisters>
 struct Floats {
-  using Number = float;
+  using Number = InMemory;
   static constexpr int kPair = 1, kRows = kTheseRows, kRegisters = kTheseRegisters;
   static Vector dot(Vector sum, Vector weight, Vector tile) { return fma(weight, tile, sum); }
-  static void split(const float* words, Vector (&parts)[1]) { parts[0] = load(words, AllLanes{}); }
+  static void split(const Number* words, Vector (&parts)[1]) { parts[0] = load(words, AllLanes{}); }
   static void join(float* words, const Vector (&parts)[1]) { store(words, AllLanes{}, parts[0]); }
-  static void put(float* to, Vector x) { store(to, AllLanes{}, x); }
+  static void put(Number* to, Vector x) { store(to, AllLanes{}, x); }
 };
 
 }  // namespace
