@@ -29,7 +29,7 @@ class Processor(torch.nn.Module):
     """The reference's attention processors are modules: the eighth of every attention in its list."""
 
 
-def load_models(folder, device):
+def load_models(folder, device, pack):
     unet = UNet2DConditionModel.from_pretrained(folder / "base" / "unet")
     for name, module in unet.named_modules():
         if name.endswith("attn1"):
@@ -38,18 +38,21 @@ def load_models(folder, device):
     trained = torch.nn.ModuleList(module for name, module in unet.named_modules() if "attn1" in name)
     attention = load_file(folder / "attn" / "mix-48k-1024" / "attention" / "model.safetensors")
     assert not trained.load_state_dict(attention, strict=False).unexpected_keys
-    return native_unet(unet.to(device)), native_vae(AutoencoderKL.from_pretrained(folder / "vae").to(device))
+    vae = AutoencoderKL.from_pretrained(folder / "vae")
+    return native_unet(unet.to(device), pack), native_vae(vae.to(device), pack)
 
 
 def keys_in_order(trace, prefix):
     return sorted(key for key in trace if key.startswith(prefix))
 
 
-def run_again(golden: Path, name: str, device: str | torch.device = "cpu") -> tuple[dict, dict, torch.Tensor, Any]:
+def run_again(
+    golden: Path, name: str, device: str | torch.device = "cpu", pack: bool = False
+) -> tuple[dict, dict, torch.Tensor, Any]:
     """(trace, taps, result, manifest) of one golden run, with the trace's noise; on the CPU, whatever the device."""
     folder = golden / name
     manifest, trace = json.loads((folder / "manifest.json").read_text()), load_file(folder / "trace.safetensors")
-    unet, vae = load_models(golden / "models" / manifest["model"], device)
+    unet, vae = load_models(golden / "models" / manifest["model"], device, pack)
     noise = iter([trace[key].to(device) for key in keys_in_order(trace, "noise.")])
     taps = {}
     with torch.inference_mode():

@@ -4,15 +4,15 @@
 //
 //   Y = A^T [(G g G^T) * (B^T d B)] A      g: 3x3 weights, d: 4x4 pixels, Y: 2x2 pixels, * element by element
 //
-// Products are summed over the input channels in float32 before A is applied: 16 products of matrices, one for each element
-// of a tile. In real numbers that is the convolution. In bfloat16 the transformed weights and pixels are rounded, where
-// a direct sum rounds nothing but its result; the error of one convolution is about twice as large (docs/performance.md
-// has it, and a whole UNet's). An infinity or NaN spreads to the 4 x 4 pixels whose tiles read it.
+// Products are summed over the input channels before A is applied: 16 products of matrices, one for each element of a tile.
+// In real numbers that is the convolution. Where bfloat16 is multiplied, the transformed weights and pixels are rounded to
+// it, while a direct sum rounds nothing but its result: the error of one convolution is about twice as large
+// (docs/performance.md has it, and a whole UNet's). An infinity or NaN spreads to all pixels whose tiles read it.
 //
 // Weights are kept untransformed, in the order that transforming wants, and transformed in every call: that takes a few
 // percent of the products' time, and memory for one layer where keeping them would take 16/9 of all.
 //
-// For inference on CPUs with AVX512-BF16 and without AMX, whose direct convolutions are faster still.
+// For inference, in float32 and bfloat16, on CPUs with AVX2 or AVX-512. In bfloat16 AMX is faster directly.
 #pragma once
 
 #include <optional>
