@@ -1,7 +1,11 @@
 """Packed models: the same results as plain ones and as diffusers, weights that come back bit for bit."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -134,6 +138,38 @@ def test_weights_come_back(make, dtype):
         assert found[name].layout == torch.strided
         assert torch.equal(found[name], weight), name
     assert ours.like.dtype == dtype and ours.like.numel() == 0
+
+
+def test_in_bfloat16_the_vae_keeps_direct_convolutions():
+    """Where Winograd's would take it farther from float32 than diffusers: turned off, they change the UNet alone."""
+    code = """
+import hashlib, torch
+from support import diffusers_unet, diffusers_vae, native_unet, native_vae
+unet = native_unet(diffusers_unet(block_out_channels=(64, 128), norm_num_groups=16).bfloat16(), pack=True)
+vae = native_vae(diffusers_vae(block_out_channels=(64, 128), norm_num_groups=16).bfloat16(), pack=True)
+torch.manual_seed(0)
+with torch.inference_mode():
+    results = [unet(torch.randn(1, 9, 14, 9).bfloat16(), torch.tensor([981.0]))]
+    results.append(vae.decode(torch.randn(1, 4, 8, 6).bfloat16()))
+for result in results:
+    print(hashlib.sha256(result.contiguous().view(torch.int16).numpy().tobytes()).hexdigest())
+"""
+    if C.ops.implementations(torch.empty(0, dtype=torch.bfloat16))["winograd_conv2d"] == "ATen":
+        pytest.skip("no kernel for bfloat16 here")
+
+    def results(**environment):
+        path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONPATH": path} | environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    (unet, vae), (direct_unet, direct_vae) = results(), results(CATVTON_WINOGRAD="0")
+    assert unet != direct_unet and vae == direct_vae
 
 
 def test_moving_a_packed_model():
