@@ -21,7 +21,7 @@ constexpr const char* kDirect = "ATen";
 
 Tensor as_pixels(const Tensor& map) {
   return contiguous(permute(map, Ints{0, 2, 3, 1}));
-}                                                                                  // [B, C, H, W] -> [B, H, W, C]
+}  // [B, C, H, W] -> [B, H, W, C]
 Tensor as_map(const Tensor& pixels) { return permute(pixels, Ints{0, 3, 1, 2}); }  // and back
 
 // Weights from [out, in, 3, 3] to what is kept (kernels.h), or back.
