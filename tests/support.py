@@ -49,6 +49,7 @@ def perturb_norms(model: torch.nn.Module) -> None:
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
+CPU_LEVELS = ("aten", "avx2", "avx512", "avx512_bf16")  # each includes the ones before it
 SMALL_UNET = {
     "in_channels": 9,
     "block_out_channels": (32, 64),
@@ -169,6 +170,11 @@ def native_vae(vae: AutoencoderKL, pack: bool = False):
 
 def shapes(tensors: dict[str, torch.Tensor]) -> dict[str, list[int]]:
     return {name: list(tensor.shape) for name, tensor in tensors.items()}
+
+
+def apart(got: torch.Tensor, want: torch.Tensor) -> float:
+    """Root mean square of the difference, relative to that of `want`."""
+    return ((got.double() - want.double()).square().mean() / want.double().square().mean()).sqrt().item()
 
 
 def error(got: torch.Tensor, want: torch.Tensor) -> float:

@@ -26,10 +26,6 @@ GUIDANCE = 2.5
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # sample, timesteps -> noise
 
 
-def apart(got: torch.Tensor, exact: torch.Tensor) -> float:
-    return ((got.double() - exact.double()).norm() / exact.double().norm()).item()
-
-
 def in_dtype(predict: Predict, dtype: torch.dtype) -> Predict:
     return lambda sample, timesteps: predict(sample.to(dtype), timesteps).float()
 
@@ -67,12 +63,15 @@ def unet_rows(config: dict, height: int, width: int, steps: int) -> Iterator[tup
     for step in TIMESTEPS:
         timestep = torch.tensor([float(step)])
         wanted = exact(sample, timestep)
-        errors.append([apart(predict(sample, timestep), wanted) for predict in (ours, theirs)])
+        errors.append([support.apart(predict(sample, timestep), wanted) for predict in (ours, theirs)])
     yield f"UNet, a call (mean of {len(TIMESTEPS)} timesteps)", torch.tensor(errors).mean(0).tolist()
     if steps:
         runs = {"float32": exact, "ours": ours, "diffusers": theirs}
         found = {name: final_latents(predict, height, width, steps, name) for name, predict in runs.items()}
-        yield f"latents after {steps} steps", [apart(found[name], found["float32"]) for name in ("ours", "diffusers")]
+        yield (
+            f"latents after {steps} steps",
+            [support.apart(found[name], found["float32"]) for name in ("ours", "diffusers")],
+        )
 
 
 def vae_rows(config: dict, height: int, width: int) -> Iterator[tuple[str, list[float]]]:
@@ -86,7 +85,7 @@ def vae_rows(config: dict, height: int, width: int) -> Iterator[tuple[str, list[
     vae.float()
     wanted = vae.decode(latents.float()).sample, vae.encode(pictures.float()).latent_dist.mean
     for number, name in enumerate(("VAE's decoder", "VAE's encoder")):
-        yield name, [apart(each[number], wanted[number]) for each in found]
+        yield name, [support.apart(each[number], wanted[number]) for each in found]
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ import torch
 
 from catvton._native import C
 from reference import noise_for, try_on
-from support import diffusers_unet, diffusers_vae, native_unet, native_vae, run_unet
+from support import apart, diffusers_unet, diffusers_vae, native_unet, native_vae, run_unet
 
 DTYPES = (torch.bfloat16, torch.float16)
 MODELS = {
@@ -20,15 +20,10 @@ MODELS = {
 }
 
 
-def distance(got, want):
-    """Root mean square, relative."""
-    return ((got.double() - want.double()).norm() / want.double().norm()).item()
-
-
 def check(ours, theirs, exact, dtype):
-    allowed = 2 * distance(theirs, exact)
+    allowed = 2 * apart(theirs, exact)
     assert allowed > torch.finfo(dtype).eps / 10  # the comparison's own power: diffusers does round
-    assert distance(ours, exact) <= allowed
+    assert apart(ours, exact) <= allowed
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

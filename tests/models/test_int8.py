@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import catvton
 from catvton import weights
 from catvton._native import C
-from support import diffusers_unet, diffusers_vae, error, run_unet, unet_config, unet_weights
+from support import apart, diffusers_unet, diffusers_vae, error, run_unet, unet_config, unet_weights
 
 LEVELS = ("aten", "avx2", "avx512")
 WORKS = C.int8.works()
@@ -119,10 +119,6 @@ def in_eight_bits(model):
     return model
 
 
-def distance(got, want):
-    return ((got.double() - want.double()).norm() / want.double().norm()).item()
-
-
 @needs_vnni
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @given(
@@ -191,7 +187,7 @@ def test_it_is_as_far_off_as_diffusers_with_rounded_numbers(dtype, layout):
         found = ours(sample, timesteps)
     assert found.dtype == dtype and ours.like.dtype == dtype
     most = 1.3 if dtype == torch.float32 else 2  # bfloat16 has errors of its own
-    assert 0.7 < distance(found, exact) / distance(rounded, exact) < most
+    assert 0.7 < apart(found, exact) / apart(rounded, exact) < most
 
 
 @needs_vnni
@@ -220,7 +216,7 @@ def test_token_downsampling_and_batches_of_any_size():
     with torch.inference_mode():
         for batch, height, width in ((1, 14, 9), (3, 16, 12), (1, 6, 5)):
             sample, timesteps = torch.randn(batch, 9, height, width), torch.full((batch,), 501.0)
-            assert distance(ours(sample, timesteps), run_unet(model, sample, timesteps)) < 0.1
+            assert apart(ours(sample, timesteps), run_unet(model, sample, timesteps)) < 0.1
 
 
 # ---- where it cannot be ---------------------------------------------------------------------------------------------

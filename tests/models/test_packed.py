@@ -12,7 +12,17 @@ import torch
 
 from catvton import weights
 from catvton._native import C
-from support import diffusers_unet, diffusers_vae, error, native_unet, native_vae, run_unet, unet_config, unet_weights
+from support import (
+    apart,
+    diffusers_unet,
+    diffusers_vae,
+    error,
+    native_unet,
+    native_vae,
+    run_unet,
+    unet_config,
+    unet_weights,
+)
 
 DTYPES = (torch.float32, torch.bfloat16)
 SIZES = [(14, 9), (16, 12), (7, 5)]  # of latents; odd ones do not halve evenly
@@ -34,16 +44,12 @@ def packed(model):
     return made
 
 
-def distance(got, want):
-    return ((got.double() - want.double()).norm() / want.double().norm()).item()
-
-
 def assert_as_good(ours, theirs, exact):
     """float32: the gate of every parity test. Below: at most twice diffusers' own error in that dtype."""
     if ours.dtype == torch.float32:
         assert error(ours, theirs) <= 1e-5
     else:
-        assert distance(ours, exact) <= 2 * distance(theirs, exact)
+        assert apart(ours, exact) <= 2 * apart(theirs, exact)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -3,30 +3,16 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <random>
 #include <vector>
 
+#include "numbers.h"
 #include "ops/attention/kernels.h"
 
 using namespace catvton::ops::attention_cpu;
 
 namespace {
-
-float to_float(float x) { return x; }
-float to_float(uint16_t x) {
-  const uint32_t bits = uint32_t{x} << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-void from_float(float x, float& to) { to = x; }
-void from_float(float x, uint16_t& to) {  // cut off, not rounded: an input is what it is
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  to = static_cast<uint16_t>(bits >> 16);
-}
 
 struct Shape {
   int64_t batch, heads, queries, keys, size;

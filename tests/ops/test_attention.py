@@ -14,12 +14,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catvton._native import C
-from support import heads_of
+from support import CPU_LEVELS, heads_of
 
 ops = C.ops
 BEST = ops.cpu_level()
-LEVELS = ("aten", "avx2", "avx512", "avx512_bf16")
-HERE = LEVELS[: LEVELS.index(BEST) + 1]
+HERE = CPU_LEVELS[: CPU_LEVELS.index(BEST) + 1]
 # The last two: half types that the level has no kernel for go through float32's.
 KERNELS = [
     ("avx2", torch.float32, "avx2"),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catvton._native import C
-from support import attention_in_int8, heads_of
+from support import apart, attention_in_int8, heads_of
 
 ops = C.ops
 DTYPES = [
@@ -21,11 +21,6 @@ DTYPES = [
     )
     for dtype in (torch.float32, torch.bfloat16)
 ]
-
-
-def apart(got, want):
-    """Root mean square, relative."""
-    return ((got.double() - want.double()).square().mean() / want.double().square().mean()).sqrt().item()
 
 
 def in_int8(q, k, v):

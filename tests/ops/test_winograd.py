@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from catvton._native import C
+from support import CPU_LEVELS, apart
 
 ops = C.ops
-LEVELS = ("aten", "avx2", "avx512", "avx512_bf16")
 KERNELS = [
     ("avx2", torch.float32, "avx2"),
     ("avx512", torch.float32, "avx512"),
@@ -31,7 +31,7 @@ A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float64)
 def dtype(request):
     """The dtype of a kernel, while that kernel is chosen."""
     level, dtype, implementation = request.param
-    if LEVELS.index(level) > LEVELS.index(ops.cpu_level()):
+    if CPU_LEVELS.index(level) > CPU_LEVELS.index(ops.cpu_level()):
         pytest.skip(f"this CPU has {ops.cpu_level()} at most")
     ops.set_cpu_level(level)
     try:
@@ -72,11 +72,6 @@ def by_the_formula(x, weight, bias, residual):
     y = (A @ products @ A.T).permute(0, 1, 2, 4, 3, 5)  # [B, out, rows, 2, columns, 2]
     y = y.reshape(batch, -1, 2 * rows, 2 * columns)[:, :, :height, :width]
     return y + bias.double()[:, None, None] + residual.double()
-
-
-def apart(got, want):
-    """Root mean square, relative."""
-    return ((got.double() - want).square().mean() / want.square().mean()).sqrt().item()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "ops/cpu.h"
-#include "ops/kernels.h"
 #include "ops/products.h"
 #include "ops/registry.h"
 #include "ops/selfcheck.h"
