@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "cpu.h"
 #include "ops/add_and_norm/add_and_norm_kernel.h"
 #include "ops/geglu/geglu_kernel.h"
 #include "ops/group_norm/group_norm_kernel.h"
@@ -169,9 +170,7 @@ bool check(const Kernels& kernels) {
 }  // namespace
 
 int main() {
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx2 = has_avx2(), avx512 = has_avx512();
   bool good = check({"avx2", avx2, geglu_avx2, &group_norm_avx2, add_and_norm_avx2, range_of_avx2, quantize_avx2});
   good &= check(
       {"avx512", avx512, geglu_avx512, &group_norm_avx512, add_and_norm_avx512, range_of_avx512, quantize_avx512});

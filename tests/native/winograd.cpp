@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "cpu.h"
 #include "numbers.h"
 #include "ops/winograd/kernels.h"
 
@@ -108,9 +109,7 @@ bool check(const char* name, const Kernel& kernel, bool present, double allowed)
 }  // namespace
 
 int main() {
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx2 = has_avx2(), avx512 = has_avx512();
   bool good = check<float>("avx2", avx2_float32, avx2, 4e-6);
   good &= check<float>("avx512", avx512_float32, avx512, 4e-6);
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");

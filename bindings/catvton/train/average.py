@@ -3,8 +3,6 @@ et al., Model soups, arXiv 2203.05482), and no slower."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 
 from .. import weights
+from ..atomic import folder_beside
 from .export import save_scheduler, save_unet, save_vae
 
 
@@ -24,22 +23,17 @@ def average_models(models: Sequence[str | Path], out: str | Path) -> None:
     """
     if len(models) < 2:
         raise ValueError(f"expected two models or more to average, got {len(models)}")
-    if Path(out).exists():
+    out = Path(out)
+    if out.exists():
         raise FileExistsError(f"{out} is there: give another folder, or remove it")
     files = [weights.find(model) for model in models]
     unet = _mean([weights.load_unet(found.unet, found.attention) for found in files], models)
     vae = _mean([weights.load_vae(found.vae) for found in files], models)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with folder_beside(out) as temporary:
         save_unet(unet, temporary / "unet")
         save_vae(vae, temporary / "vae", vae.config.scaling_factor)
         save_scheduler(weights.load_scheduler(files[0].scheduler), temporary / "scheduler")
-        temporary.chmod(0o755)
         temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _mean(networks: list[Any], models: Sequence[str | Path]) -> Any:

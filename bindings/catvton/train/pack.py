@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 
 from .. import weights
 from .._native import C
-from ..atomic import write_json
+from ..atomic import folder_beside, write_json
 from ..preparation import check_size
 from ..weights.native_size import SIZE_KEY
 from .export import save_scheduler, save_unet, save_vae
@@ -90,19 +89,14 @@ def pack_demo(
         "decoder": None if decoder is None else _read(Path(decoder) / "arguments.json"),
         "scores": None if scores is None else json.loads(Path(scores).read_text(encoding="utf-8")),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with folder_beside(out) as temporary:
         _write(temporary, unet, vae, weights.load_scheduler(run / "scheduler"), size, found)
         _check_read_back(temporary, unet, vae, size)
         _check_scores(temporary, found["scores"])
         total = sum(path.stat().st_size for path in temporary.rglob("*") if path.is_file())
         if total > MOST_BYTES:
             raise ValueError(f"{run}: packed, the model takes {total:,} bytes; at most {MOST_BYTES:,} may be shipped")
-        temporary.chmod(0o755)
         _swap(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Packed(out, size, total)
 
 
