@@ -66,7 +66,7 @@ def check(q, k, v):
     batch=st.integers(1, 8),
     heads=st.integers(1, 4),
     queries=st.integers(1, 200),
-    keys=st.integers(1, 300),
+    keys=st.integers(1, 500),
     size=st.integers(1, 24).map(lambda eighths: 8 * eighths),
     spread=st.sampled_from([0.01, 1.0, 4.0]),
     seed=st.integers(0, 99),
@@ -106,10 +106,23 @@ def test_large_scores(dtype, offset):
     check(q, k + offset, heads_of(1, 2, 150, 40, dtype))
 
 
+@pytest.mark.parametrize("rise", [1.0, 10.0, 60.0])
+@pytest.mark.parametrize("size", [40, 160])
+def test_scores_that_rise_from_block_to_block(dtype, size, rise):
+    """Of some queries only: where the running maximum is kept for a while, it must not be kept for these."""
+    q, v = heads_of(1, 2, 100, size, dtype), heads_of(1, 2, 600, size, dtype)
+    k = heads_of(1, 2, 600, size, dtype) * torch.linspace(0.1, rise, 600).to(dtype)[:, None]
+    q[:, :, ::3] *= 0.01
+    check(q, k, v)
+    check(q, k.flip(2), v)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_what_is_not_finite_stays_so_and_stays_where_it_is(dtype, bad):
+@pytest.mark.parametrize("keys", [60, 600])
+def test_what_is_not_finite_stays_so_and_stays_where_it_is(dtype, keys, bad):
     """A query with NaN or infinite elements gives NaN for itself; a value that is not finite reaches every query."""
-    q, k, v = (heads_of(1, 2, 60, 40, dtype) for _ in range(3))
+    q = heads_of(1, 2, 60, 40, dtype)
+    k, v = (heads_of(1, 2, keys, 40, dtype) for _ in range(2))
     q, v = q.contiguous(), v.contiguous()
     with torch.inference_mode():
         clean = ops.attention(q, k, v)

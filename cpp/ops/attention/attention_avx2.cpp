@@ -11,6 +11,7 @@ struct Isa {
   using Element = float;
   using Vec = __m256;
   static constexpr int kLanes = 8, kRows = 4, kPair = 1;
+  static constexpr float kFar = 0;  // sixteen registers are too few for without_maximum()
 
   static Vec zero() { return _mm256_setzero_ps(); }
   static Vec set(float x) { return _mm256_set1_ps(x); }
@@ -23,11 +24,18 @@ struct Isa {
   static Vec div(Vec x, Vec y) { return _mm256_div_ps(x, y); }
   static Vec max(Vec x, Vec y) { return _mm256_max_ps(x, y); }
   static Vec fmsub(Vec x, Vec y, Vec z) { return _mm256_fmsub_ps(x, y, z); }
+  // NaN is above everything.
+  static Vec above(Vec x, float limit) { return _mm256_cmp_ps(x, set(limit), _CMP_NLE_UQ); }
+  static bool any_above(Vec x, float limit) { return _mm256_movemask_ps(above(x, limit)) != 0; }
+  static Vec where_above(Vec x, float limit, Vec then, Vec otherwise) {
+    return _mm256_blendv_ps(otherwise, then, above(x, limit));
+  }
   static Vec to_float(Vec sum) { return sum; }
   static Vec dot(Vec sum, Vec a, Vec b) { return _mm256_fmadd_ps(a, b, sum); }
 
   // Sizes are multiples of 8: eight words are always there.
   static Vec load_words(const float* from, int) { return _mm256_loadu_ps(from); }
+  static Vec word(const Vec (&p)[1]) { return p[0]; }
   static void store_out(float* to, Vec x, int) { _mm256_storeu_ps(to, x); }
   static void pack_values(const float* row, const float*, int64_t left, float* to) {
     _mm256_storeu_ps(to, left > 0 ? _mm256_loadu_ps(row) : _mm256_setzero_ps());

@@ -23,6 +23,12 @@ struct Avx512 {
   static Vec div(Vec x, Vec y) { return _mm512_div_ps(x, y); }
   static Vec max(Vec x, Vec y) { return _mm512_max_ps(x, y); }
   static Vec fmsub(Vec x, Vec y, Vec z) { return _mm512_fmsub_ps(x, y, z); }
+  // NaN is above everything.
+  static __mmask16 above(Vec x, float limit) { return _mm512_cmp_ps_mask(x, set(limit), _CMP_NLE_UQ); }
+  static bool any_above(Vec x, float limit) { return above(x, limit) != 0; }
+  static Vec where_above(Vec x, float limit, Vec then, Vec otherwise) {
+    return _mm512_mask_mov_ps(otherwise, above(x, limit), then);
+  }
 
   // x - floor(x); 0 of an infinity. With scalef, which takes the floor of its exponent, that is all exp2 needs.
   static Vec fraction(Vec x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }

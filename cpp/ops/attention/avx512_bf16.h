@@ -11,6 +11,7 @@ namespace {
 struct BFloat16 : Avx512 {
   using Element = uint16_t;
   static constexpr int kPair = 2;
+  static constexpr float kFar = 24;  // float32's sums have room for 2^100 more
 
   static Vec dot(Vec sum, Vec a, Vec b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(b), (__m512bh)_mm512_castps_si512(a));
@@ -33,7 +34,7 @@ struct BFloat16 : Avx512 {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 4), _mm_unpackhi_epi16(low, high));
   }
 
-  static Vec pair(Vec even, Vec odd) { return _mm512_castsi512_ps(pairs_of(even, odd)); }
+  static Vec word(const Vec (&p)[2]) { return _mm512_castsi512_ps(pairs_of(p[0], p[1])); }
 
   // 2^f on [0, 1), interpolated at Chebyshev's nodes: relative error 1e-4, a fortieth of bfloat16's own rounding.
   static Vec exp2(Vec x) {

@@ -9,10 +9,12 @@ namespace {
 struct Float32 : Avx512 {
   using Element = float;
   static constexpr int kPair = 1;
+  static constexpr float kFar = 0;  // without_maximum() gains nothing
 
   static Vec dot(Vec sum, Vec a, Vec b) { return _mm512_fmadd_ps(a, b, sum); }
   static Vec load_words(const float* from, int count) { return _mm512_maskz_loadu_ps(first(count), from); }
   static Vec load_numbers(const float* from, int count) { return load_words(from, count); }
+  static Vec word(const Vec (&p)[1]) { return p[0]; }
   static void store_out(float* to, Vec x, int count) { _mm512_mask_storeu_ps(to, first(count), x); }
 
   static void pack_values(const float* row, const float*, int64_t left, float* to) {

@@ -32,13 +32,21 @@ struct ExactScores {
     }
   }
 
-  // Scores of kRows keys from `key` on. Long heads are summed in parts: the error of a float32 sum grows with its length.
-  void operator()(int64_t key, float* scores) const {
+  // Scores of kRows keys from `key` on, given to `end`. Long heads are summed in parts: the error of a float32 sum grows
+  // with its length.
+  template <class End>
+  void operator()(int64_t key, const End& end) const {
     const float* keys = packed_ + key * words_;
-    tile<Isa, Isa, Sums::write>(keys, kRows, query_, least(words_, kChain), scores);
+    constexpr FromZero<Isa> zero;
+    if (words_ <= kChain) return tile<Isa, Isa>(keys, kRows, query_, words_, zero, end);
+    alignas(64) float parts[kRows * kQueries];
+    tile<Isa, Isa>(keys, kRows, query_, kChain, zero, ToSums<Isa>{parts});
     for (int64_t word = kChain; word < words_; word += kChain) {
       const int64_t here = least(words_ - word, kChain);
-      tile<Isa, Isa, Sums::add>(keys + word * kRows, kRows, query_ + word * kQueries, here, scores);
+      const auto add = [&](const auto& then) {
+        tile<Isa, Isa>(keys + word * kRows, kRows, query_ + word * kQueries, here, zero, adding<Isa>(parts, then));
+      };
+      word + here < words_ ? add(ToSums<Isa>{parts}) : add(end);
     }
   }
 

@@ -45,6 +45,44 @@ struct Flash {
     }
   }
 
+  // Of one block of keys, for the three registers of queries.
+  struct Softmax {
+    Vec scale[3], offset[3];  // exp(score) is exp2(score * scale - offset), up to a factor for each query
+    Vec (&m)[3], (&sum)[3];   // running: the maximum of score * scale - offset, the sum of probabilities
+    Vec above(int v) const { return Isa::add(m[v], offset[v]); }
+    Vec maximum(int v, Vec score) const { return Isa::fmsub(score, scale[v], offset[v]); }
+  };
+
+  static Vec probability(Vec score, Vec scale, Vec above, Vec& sum) {
+    const Vec p = Isa::exp2(Isa::fmsub(score, scale, above));
+    sum = Isa::add(sum, p);
+    return p;
+  }
+
+  // Probabilities of the block's `left` keys, as words. First `m` is raised to their maximum, for queries whose scores are
+  // far above it; `correction` is what sums of the blocks before must be multiplied by then.
+  static void with_maximum(const Scores& score, int64_t key, int64_t left, Softmax& softmax, float* words,
+                           Vec (&correction)[3]) {
+    float* scores = words;
+    const int64_t here = padded(left);
+    Vec most[3];
+    for (int v = 0; v < 3; ++v) most[v] = Isa::set(-__builtin_inff());
+    for (int64_t k = 0; k < here; k += kRows) {
+      score(key + k, ToSums<Isa>{scores + k * kQueries});
+      raise(most, scores + k * kQueries, least(left - k, kRows));
+    }
+    for (int64_t i = left * kQueries; i < here * kQueries; i += kLanes) {
+      Isa::store(scores + i, Isa::set(-__builtin_inff()));  // padding: no probability
+    }
+    for (int v = 0; v < 3; ++v) {
+      const Vec higher = softmax.maximum(v, most[v]), rise = Isa::sub(higher, softmax.m[v]);
+      correction[v] = Isa::where_above(rise, Isa::kFar, Isa::exp2(Isa::sub(softmax.m[v], higher)), Isa::set(1));
+      softmax.m[v] = Isa::where_above(rise, Isa::kFar, higher, softmax.m[v]);
+      softmax.sum[v] = Isa::mul(softmax.sum[v], correction[v]);
+      exponentials(scores + v * kLanes, here, softmax.scale[v], softmax.above(v), softmax.sum[v]);
+    }
+  }
+
   static void raise(Vec (&most)[3], const float* scores, int64_t keys) {
     for (int64_t k = 0; k < keys; ++k) {
 #pragma GCC unroll 3
@@ -52,27 +90,58 @@ struct Flash {
     }
   }
 
-  // Scores -> probabilities in place (in words: pairs of bfloat16 take half the rows). `m` is the running
-  // maximum of score * scale - offset, plus offset; the caller has corrected `sum` for it.
-  static void exponentials(float* scores, int64_t keys, Vec scale, Vec m, Vec& sum) {
-    if constexpr (kPair == 1) {
-      for (int64_t k = 0; k < keys; ++k) {
-        const Vec p = Isa::exp2(Isa::fmsub(Isa::load(scores + k * kQueries), scale, m));
-        sum = Isa::add(sum, p);
-        Isa::store(scores + k * kQueries, p);
-      }
-    } else {
-      for (int64_t k = 0; k < keys; k += 2) {
-        const Vec p0 = Isa::exp2(Isa::fmsub(Isa::load(scores + k * kQueries), scale, m));
-        const Vec p1 = Isa::exp2(Isa::fmsub(Isa::load(scores + (k + 1) * kQueries), scale, m));
-        sum = Isa::add(sum, Isa::add(p0, p1));
-        Isa::store(scores + k / 2 * kQueries, Isa::pair(p0, p1));
-      }
+  // Scores -> probabilities in place (in words: pairs of bfloat16 take half the rows).
+  static void exponentials(float* scores, int64_t keys, Vec scale, Vec above, Vec& sum) {
+    for (int64_t k = 0; k < keys; k += kPair) {
+      Vec p[kPair];
+      for (int i = 0; i < kPair; ++i) p[i] = probability(Isa::load(scores + (k + i) * kQueries), scale, above, sum);
+      Isa::store(scores + k / kPair * kQueries, Isa::word(p));
     }
   }
 
+  // The same of a whole block, from the registers that scores are summed in, with `m` as it is. The softmax does not
+  // depend on what is subtracted as long as nothing overflows, so that a maximum of earlier keys serves (as in
+  // FlashAttention-4). False where a score is far above it: then nothing has changed.
+  static bool without_maximum(const Scores& score, int64_t key, Softmax& softmax, float* words) {
+    Vec above[3], most[3], sum[3];
+    for (int v = 0; v < 3; ++v) {
+      above[v] = softmax.above(v), most[v] = Isa::set(-__builtin_inff()), sum[v] = softmax.sum[v];
+    }
+    for (int64_t k = 0; k < kKeyBlock; k += kRows) {
+      score(key + k, ToProbabilities{words + k / kPair * kQueries, softmax.scale, above, most, sum});
+    }
+    for (int v = 0; v < 3; ++v) {
+      if (Isa::any_above(Isa::sub(softmax.maximum(v, most[v]), softmax.m[v]), Isa::kFar)) return false;
+    }
+    for (int v = 0; v < 3; ++v) softmax.sum[v] = sum[v];
+    return true;
+  }
+
+  struct ToProbabilities {
+    float* words;
+    const Vec (&scale)[3], (&above)[3];
+    Vec (&most)[3], (&sum)[3];
+    [[gnu::always_inline]] void operator()(TileSums<Isa>& s) const {
+#pragma GCC unroll 3
+      for (int v = 0; v < 3; ++v) {
+        Vec top = most[v], total = sum[v];
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; r += kPair) {
+          Vec p[kPair];
+#pragma GCC unroll 2
+          for (int i = 0; i < kPair; ++i) {
+            top = Isa::max(top, s[r + i][v]);
+            p[i] = probability(s[r + i][v], scale[v], above[v], total);
+          }
+          Isa::store(words + r / kPair * kQueries + v * kLanes, Isa::word(p));
+        }
+        most[v] = top, sum[v] = total;
+      }
+    }
+  };
+
   static void run(const Problem& p, int64_t head, int64_t block) {
-    alignas(64) float probabilities[kKeyBlock * kQueries];
+    alignas(64) float probabilities[kKeyBlock * kQueries];  // scores, until they are turned into these
     alignas(64) float out[(kLargestSize + kLanes) * kQueries];
     const int64_t first = block * kQueries;
     const float* packed = packed_of(p, head);
@@ -83,29 +152,23 @@ struct Flash {
     for (int64_t i = 0; i < round_up(p.size, kLanes) * kQueries; i += kLanes) Isa::store(out + i, Isa::zero());
 
     for (int64_t key = 0; key < p.keys; key += kKeyBlock) {
-      const int64_t left = least(p.keys - key, kKeyBlock), here = padded(left);
-      float* scores = probabilities;  // until exponentials() turns them into these
-      Vec most[3];
-      for (int v = 0; v < 3; ++v) most[v] = Isa::set(-__builtin_inff());
-      for (int64_t k = 0; k < here; k += kRows) {
-        score(key + k, scores + k * kQueries);
-        raise(most, scores + k * kQueries, least(left - k, kRows));
-      }
-      for (int64_t i = left * kQueries; i < here * kQueries; i += kLanes) {
-        Isa::store(scores + i, Isa::set(-__builtin_inff()));  // padding: no probability
-      }
-      for (int v = 0; v < 3; ++v) {
-        const Vec scale = score.scale(key, v), offset = score.offset(key, v);
-        const Vec higher = Isa::max(m[v], Isa::fmsub(most[v], scale, offset));
-        correction[v] = Isa::exp2(Isa::sub(m[v], higher));
-        m[v] = higher;
-        sum[v] = Isa::mul(sum[v], correction[v]);
-        exponentials(scores + v * kLanes, here, scale, Isa::add(m[v], offset), sum[v]);
-      }
+      const int64_t left = least(p.keys - key, kKeyBlock);
+      Softmax softmax{{}, {}, m, sum};
+      for (int v = 0; v < 3; ++v) softmax.scale[v] = score.scale(key, v), softmax.offset[v] = score.offset(key, v);
+      const bool kept =
+          Isa::kFar > 0 && key > 0 && left == kKeyBlock && without_maximum(score, key, softmax, probabilities);
+      if (!kept) with_maximum(score, key, left, softmax, probabilities, correction);
       const float* from = values + key / kPair * p.size;
       for (int64_t d = 0; d < p.size; d += kRows) {
-        tile<Isa, Isa, Sums::scale_and_add>(from + d, p.size, probabilities, here / kPair, out + d * kQueries,
-                                            correction);
+        float* sums = out + d * kQueries;
+        const auto add_to = [&](const auto& begin) {
+          tile<Isa, Isa>(from + d, p.size, probabilities, padded(left) / kPair, begin, ToSums<Isa>{sums});
+        };
+        if (kept) {
+          add_to(FromSums<Isa>{sums});
+        } else {
+          add_to(FromScaledSums<Isa>{sums, correction});
+        }
       }
     }
     write(p, head, first, out, sum);

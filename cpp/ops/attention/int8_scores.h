@@ -81,8 +81,9 @@ struct Int8Scores {
     }
   }
 
-  void operator()(int64_t key, float* scores) const {
-    tile<Isa, Int8Words, Sums::write>(packed_ + key * words_, kRows, query_, words_, scores);
+  template <class End>
+  void operator()(int64_t key, const End& end) const {
+    tile<Isa, Int8Words>(packed_ + key * words_, kRows, query_, words_, FromZero<Isa>{}, end);
   }
   Vec scale(int64_t key, int v) const { return Isa::mul(scale_[v], Isa::set(factors_[key / kKeyBlock])); }
   Vec offset(int64_t key, int v) const { return Isa::mul(offset_[v], Isa::set(factors_[key / kKeyBlock])); }
