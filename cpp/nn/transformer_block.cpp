@@ -9,6 +9,7 @@
 #include "ops/attention/attention.h"
 #include "ops/geglu/geglu.h"
 #include "torch_stable/ops.h"
+#include "torch_stable/tensor.h"
 
 namespace catvton::nn {
 namespace {
@@ -54,19 +55,21 @@ FeedForward::FeedForward(const weights::Scope& w, int64_t channels)
 
 Tensor FeedForward::operator()(const Tensor& x, const OptionalTensor& residual) const {
   auto forward = [&](const Tensor& part, const OptionalTensor& added) {
-    const Tensor gated = ops::geglu(project_in(part));  // [B, n, 4C]
+    const Tensor gated = ops::geglu(project_in(part));  // [..., 4C]
     if (tap::on()) tap::record(label, project_out(gated));
     return project_out(gated, added);
   };
-  const int64_t tokens = x.size(1), wide = x.size(0) * project_in.bias->size(0);
-  const int64_t at_once = std::max<int64_t>(1, largest_projection / std::max<int64_t>(1, wide));
+  const int64_t tokens = x.size(0) * x.size(1), channels = x.size(2);
+  const int64_t at_once = std::max<int64_t>(1, largest_projection / project_in.bias->size(0));
   if (tokens <= at_once) return forward(x, residual);
+  auto in_a_row = [&](const Tensor& t) { return ops::reshape(t, {tokens, channels}); };
+  const Tensor rows_of_x = in_a_row(x), rows_of_residual = residual ? in_a_row(*residual) : Tensor();
   std::vector<Tensor> parts;
   for (int64_t first = 0; first < tokens; first += at_once) {
-    auto rows = [&](const Tensor& t) { return ops::narrow(t, 1, first, std::min(at_once, tokens - first)); };
-    parts.push_back(forward(rows(x), residual ? OptionalTensor{rows(*residual)} : std::nullopt));
+    auto part = [&](const Tensor& rows) { return ops::narrow(rows, 0, first, std::min(at_once, tokens - first)); };
+    parts.push_back(forward(part(rows_of_x), residual ? OptionalTensor{part(rows_of_residual)} : std::nullopt));
   }
-  return ops::cat(parts, 1);  // [B, N, C]
+  return ops::reshape(ops::cat(parts, 0), shape_of(x));  // [B, N, C]
 }
 
 TransformerBlock::TransformerBlock(const weights::Scope& w, int64_t channels, int64_t heads)

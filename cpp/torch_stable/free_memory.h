@@ -1,8 +1,10 @@
-// glibc keeps what is freed for the next allocation, up to hundreds of megabytes between stages that need different
-// sizes; resident memory then is the sum of their peaks.
+// glibc keeps what is freed for the next allocation, but torch asks for aligned blocks, for which glibc takes a free one
+// only if it is larger than what is asked for. Hundreds of megabytes can lie free between blocks, resident all the same.
 #pragma once
 
 #include <cstdlib>  // tells whether this is glibc
+
+#include "torch_stable/call.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -11,11 +13,17 @@
 namespace catvton::torch_stable {
 
 // Gives the process' free memory back to the system, where the allocator can: milliseconds, and new pages when they are
-// needed again. For between stages, not inside them.
+// needed again.
 inline void give_back_free_memory() {
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif
+}
+
+// Inside a stage: before layers on a map so large that these milliseconds are nothing beside them.
+inline void give_back_free_memory_before(const Tensor& map) {
+  constexpr int64_t large = int64_t{1} << 22;  // elements
+  if (map.is_cpu() && map.numel() >= large) give_back_free_memory();
 }
 
 }  // namespace catvton::torch_stable

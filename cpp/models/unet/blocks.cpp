@@ -1,6 +1,7 @@
 #include "models/unet/blocks.h"
 
 #include "nn/tap.h"
+#include "torch_stable/free_memory.h"
 #include "torch_stable/ops.h"
 
 namespace catvton::models {
@@ -40,6 +41,7 @@ DownBlock2D::DownBlock2D(const weights::Scope& w, const UNetConfig& config, size
 
 Tensor DownBlock2D::layers(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
                            const nn::AttentionShortcuts& attention) const {
+  torch_stable::give_back_free_memory_before(h);
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](h, activated_time);  // [B, out, H, W]
     if (!attentions.empty()) h = attentions[i](h, attention);
@@ -89,6 +91,7 @@ UpBlock2D::UpBlock2D(const weights::Scope& w, const UNetConfig& config, size_t i
 
 Tensor UpBlock2D::operator()(Tensor h, const Tensor& activated_time, std::vector<Tensor>& skips,
                              const nn::AttentionShortcuts& attention) const {
+  torch_stable::give_back_free_memory_before(h);
   for (size_t i = 0; i < resnets.size(); ++i) {
     h = resnets[i](ops::cat({h, skips.back()}, 1), activated_time);  // [B, in + skip, H, W] -> [B, out, H, W]
     skips.pop_back();
