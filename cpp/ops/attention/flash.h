@@ -48,7 +48,7 @@ struct Flash {
   // Of one block of keys, for the three registers of queries.
   struct Softmax {
     Vec scale[3], offset[3];  // exp(score) is exp2(score * scale - offset), up to a factor for each query
-    Vec (&m)[3], (&sum)[3];   // running: the maximum of score * scale - offset, the sum of probabilities
+    Vec (&m)[3], (&sum)[3];   // running: a maximum of score * scale - offset, the sum of probabilities
     Vec above(int v) const { return Isa::add(m[v], offset[v]); }
     Vec maximum(int v, Vec score) const { return Isa::fmsub(score, scale[v], offset[v]); }
   };
