@@ -9,6 +9,7 @@
 #include "ops/group_norm/group_norm.h"
 #include "ops/kernels.h"
 #include "ops/products.h"
+#include "torch_stable/free_memory.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -124,6 +125,7 @@ int64_t Strips::rows(int64_t batch, int64_t channels, int64_t height, int64_t wi
 bool Strips::divide(const Tensor& x) const { return rows(x.size(0), x.size(1), x.size(2), x.size(3)) < x.size(2); }
 
 Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& strips) {
+  torch_stable::give_back_free_memory_before(x);
   if (!strips.divide(x)) return block(x);
   const int64_t in = x.size(1), out = block.conv1.bias.size(0), height = x.size(2), width = x.size(3);
   const int64_t rows = strips.rows(x.size(0), in, height, width);

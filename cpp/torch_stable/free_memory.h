@@ -4,7 +4,7 @@
 
 #include <cstdlib>  // tells whether this is glibc
 
-#include "torch_stable/call.h"
+#include "torch_stable/tensor.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -20,10 +20,11 @@ inline void give_back_free_memory() {
 #endif
 }
 
-// Inside a stage: before layers on a map so large that these milliseconds are nothing beside them.
+// Inside a stage: before layers on a map so large that these milliseconds are nothing beside them. Not in training, where
+// steps are many and most of what a layer makes is kept.
 inline void give_back_free_memory_before(const Tensor& map) {
   constexpr int64_t large = int64_t{1} << 22;  // elements
-  if (map.is_cpu() && map.numel() >= large) give_back_free_memory();
+  if (map.is_cpu() && map.numel() >= large && !grad_enabled()) give_back_free_memory();
 }
 
 }  // namespace catvton::torch_stable

@@ -5,7 +5,6 @@
 
 #include "nn/tap.h"
 #include "ops/attention/attention.h"
-#include "torch_stable/free_memory.h"
 #include "torch_stable/ops.h"
 #include "torch_stable/tensor.h"
 
@@ -100,10 +99,7 @@ Encoder::Encoder(const weights::Scope& w, const VAEConfig& config)
 Tensor Encoder::operator()(const Tensor& x, const nn::Strips& strips) const {
   Tensor h = conv_in(x);  // [B, C0, H, W]
   for (const Block& block : down_blocks) {
-    for (const nn::ResnetBlock2D& resnet : block.resnets) {
-      torch_stable::give_back_free_memory_before(h);
-      h = in_strips(resnet, h, strips);
-    }
+    for (const nn::ResnetBlock2D& resnet : block.resnets) h = in_strips(resnet, h, strips);
     if (block.downsampler) h = in_strips(*block.downsampler, h, strips);  // [B, Ci, H / 2, W / 2]
     tap::record(block.label, h);
   }
@@ -140,10 +136,7 @@ Tensor Decoder::operator()(const Tensor& z, const nn::Strips& strips) const {
   tap::record(label, "conv_in", h);
   h = mid_block(h, strips);
   for (const Block& block : up_blocks) {
-    for (const nn::ResnetBlock2D& resnet : block.resnets) {
-      torch_stable::give_back_free_memory_before(h);
-      h = in_strips(resnet, h, strips);
-    }
+    for (const nn::ResnetBlock2D& resnet : block.resnets) h = in_strips(resnet, h, strips);
     if (block.upsampler) h = in_strips(*block.upsampler, h, strips);  // [B, Ci, 2 h, 2 w]
     tap::record(block.label, h);
   }
