@@ -57,6 +57,14 @@ void bind_torch_stable(py::module_& m) {
       py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("residual") = py::none(),
       "conv2d(x, weight, bias, padding=1) + residual, 3x3; by the kernel that is for this weight, if there is one.");
   ops.def(
+      "winograd_upsample_conv2d",
+      [](const Tensor& x, const Tensor& weight, const Tensor& bias) {
+        if (const auto packed = ops::winograd::pack(weight)) return ops::winograd::upsample_conv2d(x, *packed, bias);
+        return ops::products::conv2d(ops::resize_nearest(x, 2 * x.size(2), 2 * x.size(3)), weight, bias, 1, {1, 1});
+      },
+      py::arg("x"), py::arg("weight"), py::arg("bias"),
+      "winograd_conv2d of x enlarged to twice its size, nearest, without making that map.");
+  ops.def(
       "winograd_repack",
       [](const Tensor& weight) {
         const auto packed = ops::winograd::pack(weight);

@@ -77,6 +77,14 @@ CHECKS = [
         lambda torch, x, w, b, residual: torch.nn.functional.conv2d(x, w, b, padding=1) + residual,
     ),
     Check(
+        "winograd_upsample_conv2d",
+        ((2, 64, 5, 4), (64, 64, 3, 3), (64,)),
+        lambda ops, *x: ops.winograd_upsample_conv2d(*x),
+        lambda torch, x, w, b: torch.nn.functional.conv2d(
+            torch.nn.functional.interpolate(x, scale_factor=2), w, b, padding=1
+        ),
+    ),
+    Check(
         "group_norm",
         ((2, 16, 9, 7), (16,), (16,)),
         lambda ops, x, w, b: ops.group_norm(x, 4, w, b, 1e-5),

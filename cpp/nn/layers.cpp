@@ -26,14 +26,16 @@ Tensor as_image(const Tensor& pixels) { return ops::permute(pixels, {0, 3, 1, 2}
 
 const weights::Pack of_linear{onednn::pack_linear, onednn::int8::pack_linear};
 
-weights::Pack of_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t padding) {
+weights::Pack of_conv2d(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t padding, bool upsampled) {
   if (kernel == 1 && stride == 1) {  // packed, a linear layer over pixels
     return {[=](const Tensor& weight) { return onednn::pack_linear(ops::reshape(weight, {out, in})); },
             onednn::int8::pack_linear};
   }
+  using enum weights::Winograd;
+  const bool fits = kernel == 3 && stride == 1 && padding == 1;
+  const weights::Winograd winograd = !fits ? no : upsampled ? yes : where_bits_may_be_lost;
   return {[=](const Tensor& weight) { return onednn::pack_conv2d(weight, stride, padding); },
-          [=](const Tensor& weight) { return onednn::int8::pack_conv2d(weight, stride, padding); },
-          kernel == 3 && stride == 1 && padding == 1};
+          [=](const Tensor& weight) { return onednn::int8::pack_conv2d(weight, stride, padding); }, winograd};
 }
 
 }  // namespace
@@ -56,10 +58,11 @@ Tensor Linear::operator()(const Input& input, const OptionalTensor& residual) co
   return onednn::linear(ops::contiguous(input.x()), weight, bias, residual);
 }
 
-Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding)
+Conv2d::Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding,
+               bool upsampled)
     : stride(stride), padding(padding) {
   const weights::Weight taken =
-      w.take("weight", {out, in, kernel, kernel}, of_conv2d(out, in, kernel, stride, padding));
+      w.take("weight", {out, in, kernel, kernel}, of_conv2d(out, in, kernel, stride, padding, upsampled));
   bias = w.take("bias", {out});
   int8 = taken.int8;
   winograd = taken.winograd;

@@ -44,7 +44,9 @@ struct Conv2d {
   std::shared_ptr<onednn::PackedConv2d> packed;  // null for plain weights, and for 1x1, which is a linear layer
   std::shared_ptr<const ops::winograd::Weight> winograd;
   std::shared_ptr<const onednn::int8::Weight> int8;
-  Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0);
+  // upsampled: what it takes is a map enlarged to twice its size (Upsample2D).
+  Conv2d(const weights::Scope& w, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t padding = 0,
+         bool upsampled = false);
   // [B, in, H, W] -> [B, out, H', W'], plus `residual` of that shape
   Tensor operator()(const Tensor& x, const OptionalTensor& residual = {}) const;
   // Packed weights pad rows and columns alike.

@@ -17,10 +17,12 @@ Tensor Downsample2D::operator()(const Tensor& x) const {
 }
 
 Upsample2D::Upsample2D(const weights::Scope& w, int64_t channels)
-    : conv(w / "conv", channels, channels, 3, 1, 1), label(w.label()) {}
+    : conv(w / "conv", channels, channels, 3, 1, 1, /*upsampled=*/true), label(w.label()) {}
 
 Tensor Upsample2D::operator()(const Tensor& x, int64_t height, int64_t width) const {
-  Tensor h = conv(ops::resize_nearest(x, height, width));  // [B, C, height, width]
+  const bool doubles = height == 2 * x.size(2) && width == 2 * x.size(3);
+  Tensor h = doubles && conv.winograd ? ops::winograd::upsample_conv2d(x, *conv.winograd, conv.bias)
+                                      : conv(ops::resize_nearest(x, height, width));  // [B, C, height, width]
   tap::record(label, h);
   return h;
 }

@@ -69,8 +69,10 @@ Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& p
     return {.int8 = int8};
   }
   const int64_t bytes = plain.numel() * static_cast<int64_t>(plain.element_size());
-  const bool rounds_more = plain.scalar_type() != ScalarType::Float;
-  if (auto made = pack.winograd && !(keep_bits && rounds_more) ? ops::winograd::pack(plain) : std::nullopt) {
+  const bool rounds_more =
+      pack.winograd == Winograd::where_bits_may_be_lost && plain.scalar_type() != ScalarType::Float;
+  const bool winograd_may = pack.winograd != Winograd::no && !(keep_bits && rounds_more);
+  if (auto made = winograd_may ? ops::winograd::pack(plain) : std::nullopt) {
     auto winograd = std::make_shared<const ops::winograd::Weight>(*std::move(made));
     packed_as(name, {[=] { return ops::winograd::unpack(*winograd); }, bytes});
     return {.winograd = winograd};

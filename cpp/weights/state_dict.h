@@ -17,11 +17,14 @@ namespace catvton::weights {
 
 using Tensors = std::map<std::string, Tensor>;
 
+// Whether ops/winograd may compute a layer, and is then preferred.
+enum class Winograd { no, where_bits_may_be_lost, yes };
+
 // How a layer wants its weight: in the layout that its kernels compute with, exact, or rounded to eight bits as well.
 struct Pack {
   std::function<Tensor(const Tensor&)> exact;
   std::function<onednn::int8::Weight(const Tensor&)> int8;
-  bool winograd = false;  // ops/winograd may compute it, and is then preferred to `exact`
+  Winograd winograd = Winograd::no;
 };
 
 enum class Packing { none, exact, int8 };

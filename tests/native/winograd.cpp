@@ -25,7 +25,8 @@ std::unique_ptr<void, decltype(&std::free)> aligned(int64_t bytes) {
 }
 
 template <class Number>
-double worst_error(const Kernel& kernel, const Shape& s, bool transformed, int64_t tiles_at_once) {
+double worst_error(const Kernel& kernel, const Form& form, const Shape& s, bool transformed, int64_t tiles_at_once) {
+  const Routines& routines = kernel.routines(form);
   std::mt19937 engine(1);
   const int64_t in = s.in_blocks * kernel.in_block, out = s.out_blocks * kernel.out_block, pair = kernel.pair;
   auto filled = [&](int64_t count) {
@@ -33,7 +34,8 @@ double worst_error(const Kernel& kernel, const Shape& s, bool transformed, int64
     for (auto& x : data) from_float(static_cast<float>(engine() / 4294967296.0 * 2 - 1), x);
     return data;
   };
-  const auto x = filled(s.batch * s.height * s.width * in), residual = filled(s.batch * s.height * s.width * out);
+  const int64_t scale = 2 / form.step, height = scale * s.height, width = scale * s.width;  // the result's
+  const auto x = filled(s.batch * s.height * s.width * in), residual = filled(s.batch * height * width * out);
   const auto weight = filled(out * in * kTaps), bias = filled(out);
   std::vector<Number> kept(weight.size()), result(residual.size());
   auto* place = kept.data();
@@ -46,10 +48,10 @@ double worst_error(const Kernel& kernel, const Shape& s, bool transformed, int64
       }
     }
   }
-  const auto memory = aligned(in * out * kPoints / pair * static_cast<int64_t>(sizeof(float)));
+  const auto memory = aligned(in * out * form.points / pair * static_cast<int64_t>(sizeof(float)));
   auto* into = static_cast<float*>(memory.get());
   const auto* from = reinterpret_cast<const float*>(kept.data());
-  if (transformed) kernel.transform(from, in, into, {0, s.out_blocks});
+  if (transformed) routines.transform(from, in, into, {0, s.out_blocks});
   const Problem problem{x.data(),
                         bias.data(),
                         residual.data(),
@@ -60,22 +62,23 @@ double worst_error(const Kernel& kernel, const Shape& s, bool transformed, int64
                         s.height,
                         s.width,
                         in,
-                        out};
-  const auto scratch = aligned(kernel.scratch_bytes(in, tiles_at_once));
+                        out,
+                        form};
+  const auto scratch = aligned(routines.scratch_bytes(in, tiles_at_once));
   for (int64_t tile = 0; tile < problem.tiles(); tile += tiles_at_once) {
-    kernel.run(problem, {tile, std::min(problem.tiles(), tile + tiles_at_once)}, {0, s.out_blocks}, scratch.get());
+    routines.run(problem, {tile, std::min(problem.tiles(), tile + tiles_at_once)}, {0, s.out_blocks}, scratch.get());
   }
   double worst = 0;
   for (int64_t i = 0; i < static_cast<int64_t>(result.size()); ++i) {
-    const int64_t channel = i % out, column = i / out % s.width, row = i / out / s.width % s.height;
-    const int64_t image = i / out / s.width / s.height;
+    const int64_t channel = i % out, column = i / out % width, row = i / out / width % height;
+    const int64_t image = i / out / width / height;
     double sum = static_cast<double>(to_float(bias[channel])) + to_float(residual[i]);
     for (int64_t tap = 0; tap < kTaps; ++tap) {
       const int64_t y = row + tap / 3 - 1, xx = column + tap % 3 - 1;
-      if (y < 0 || y >= s.height || xx < 0 || xx >= s.width) continue;
+      if (y < 0 || y >= height || xx < 0 || xx >= width) continue;
+      const int64_t pixel = (image * s.height + y / scale) * s.width + xx / scale;
       for (int64_t c = 0; c < in; ++c) {
-        sum += static_cast<double>(to_float(x[((image * s.height + y) * s.width + xx) * in + c])) *
-               to_float(weight[(channel * in + c) * kTaps + tap]);
+        sum += static_cast<double>(to_float(x[pixel * in + c])) * to_float(weight[(channel * in + c) * kTaps + tap]);
       }
     }
     const double error = std::abs(to_float(result[i]) - sum) / std::sqrt(static_cast<double>(in));
@@ -90,15 +93,18 @@ template <class Number>
 bool check(const char* name, const Kernel& kernel, bool present, double allowed) {
   if (!present) return std::printf("winograd, %-12s this CPU lacks it\n", name), true;
   bool good = true;
-  for (const Shape& s : shapes) {
-    for (const bool transformed : {false, true}) {
-      for (const int64_t tiles_at_once : {1, 7, 48}) {
-        const double error = worst_error<Number>(kernel, s, transformed, tiles_at_once);
-        if (error <= allowed) continue;
-        good = false;
-        std::printf("winograd, %s [%ld, %ld, %ld] %ld to %ld blocks: error %.2g, at most %.2g expected\n", name,
-                    long(s.batch), long(s.height), long(s.width), long(s.in_blocks), long(s.out_blocks), error,
-                    allowed);
+  auto check_one = [&](const Form& form, const Shape& s, bool transformed, int64_t tiles_at_once) {
+    const double error = worst_error<Number>(kernel, form, s, transformed, tiles_at_once);
+    if (error <= allowed) return;
+    good = false;
+    std::printf("winograd, %s, %ld points, [%ld, %ld, %ld] %ld to %ld blocks: error %.2g, at most %.2g expected\n",
+                name, long(form.points), long(s.batch), long(s.height), long(s.width), long(s.in_blocks),
+                long(s.out_blocks), error, allowed);
+  };
+  for (const Form& form : {same_size, upsampled}) {
+    for (const Shape& s : shapes) {
+      for (const bool transformed : {false, true}) {
+        for (const int64_t tiles_at_once : {1, 7, 48}) check_one(form, s, transformed, tiles_at_once);
       }
     }
   }

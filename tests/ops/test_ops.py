@@ -144,7 +144,7 @@ def test_every_operator_has_a_case():
     elsewhere |= {"cpu_level", "set_cpu_level", "emulate_cuda", "attends_in_int8"}
     fused = {"fused_group_norm", "geglu", "add_and_norm", "add_bias_and_residual", "expand_float8"}  # test_fused.py
     fused |= {"guided_step", "unet_input"}  # tests/sampling, tests/tryon
-    fused |= {"winograd_conv2d", "winograd_repack"}  # test_winograd.py
+    fused |= {"winograd_conv2d", "winograd_upsample_conv2d", "winograd_repack"}  # test_winograd.py
     assert bound == {case.name.replace(",", "").split()[0] for case in CASES} | elsewhere | fused
 
 

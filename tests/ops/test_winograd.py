@@ -25,6 +25,10 @@ KERNELS = [
 B = torch.tensor([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], dtype=torch.float64)
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
 A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=torch.float64)
+# Of a map that is enlarged to twice its size before it is convolved.
+UPSAMPLED_B = torch.tensor([[1, -1, 0], [0, 1, 0], [0, -1, 1]], dtype=torch.float64)
+UPSAMPLED_G = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1]], dtype=torch.float64)
+UPSAMPLED_A = torch.tensor([[1, 1, 0], [0, 1, 1]], dtype=torch.float64)
 
 
 @pytest.fixture(params=KERNELS, ids=lambda kernel: f"{kernel[0]}-{kernel[1]}")
@@ -58,24 +62,38 @@ def convolved(x, weight, bias, residual=None):
     return y if residual is None else y + residual.double()
 
 
-def by_the_formula(x, weight, bias, residual):
-    """In float64, but what is transformed, which is rounded to what is multiplied."""
-    found = ops.implementations(x)["winograd_conv2d"]
-    multiplied = torch.float32 if "float32" in found else x.dtype
-    batch, _, height, width = x.shape
-    rows, columns = -(-height // 2), -(-width // 2)
-    padded = F.pad(x.double(), (1, 1 + width % 2, 1, 1 + height % 2))
-    tiles = padded.unfold(2, 4, 2).unfold(3, 4, 2)  # [B, C, rows, columns, 4, 4]
-    pixels = (B @ tiles @ B.T).to(multiplied).double()
-    taps = (G @ weight.double() @ G.T).to(multiplied).double()  # [out, C, 4, 4]
+def enlarged(x):
+    """Twice the size, nearest."""
+    return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def by_the_formula(tiles, weight, bias, matrices):
+    """Of tiles [B, C, rows, columns, side, side] in float64, but what is transformed, which is rounded to what is
+    multiplied."""
+    found = ops.implementations(weight)["winograd_conv2d"]
+    multiplied = torch.float32 if "float32" in found else weight.dtype
+    b, g, a = matrices
+    pixels = (b @ tiles.double() @ b.T).to(multiplied).double()
+    taps = (g @ weight.double() @ g.T).to(multiplied).double()  # [out, C, side, side]
     products = torch.einsum("bcyxij,ocij->boyxij", pixels, taps)
-    y = (A @ products @ A.T).permute(0, 1, 2, 4, 3, 5)  # [B, out, rows, 2, columns, 2]
-    y = y.reshape(batch, -1, 2 * rows, 2 * columns)[:, :, :height, :width]
-    return y + bias.double()[:, None, None] + residual.double()
+    y = (a @ products @ a.T).permute(0, 1, 2, 4, 3, 5)  # [B, out, rows, 2, columns, 2]
+    batch, out, rows, _, columns, _ = y.shape
+    return y.reshape(batch, out, 2 * rows, 2 * columns) + bias.double()[:, None, None]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
+def conv2d_by_the_formula(x, weight, bias, residual):
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1, 1 + width % 2, 1, 1 + height % 2))
+    tiles = padded.unfold(2, 4, 2).unfold(3, 4, 2)  # [B, C, rows, columns, 4, 4]
+    return by_the_formula(tiles, weight, bias, (B, G, A))[:, :, :height, :width] + residual.double()
+
+
+def upsample_conv2d_by_the_formula(x, weight, bias):
+    tiles = F.pad(x, (1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1)  # [B, C, H, W, 3, 3]
+    return by_the_formula(tiles, weight, bias, (UPSAMPLED_B, UPSAMPLED_G, UPSAMPLED_A))
+
+
+any_problem = given(
     batch=st.integers(1, 8),
     channels=st.integers(1, 5).map(lambda blocks: 32 * blocks),
     out=st.integers(1, 4).map(lambda blocks: 64 * blocks),
@@ -84,6 +102,10 @@ def by_the_formula(x, weight, bias, residual):
     channels_last=st.booleans(),
     seed=st.integers(0, 99),
 )
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@any_problem
 @example(1, 32, 64, 1, 1, True, 0)
 @example(2, 64, 64, 32, 26, True, 0)  # more tiles than output channels: weights are transformed once for all of them
 def test_it_is_the_formula(dtype, batch, channels, out, height, width, channels_last, seed):
@@ -94,8 +116,24 @@ def test_it_is_the_formula(dtype, batch, channels, out, height, width, channels_
     got = ops.winograd_conv2d(x, weight, bias, residual)
     assert got.dtype == dtype and got.is_contiguous(memory_format=torch.channels_last)
     # What is left is the result's own rounding, and sums in float32.
-    assert apart(got, by_the_formula(x, weight, bias, residual)) <= (2e-3 if dtype == torch.bfloat16 else 2e-6)
+    assert apart(got, conv2d_by_the_formula(x, weight, bias, residual)) <= (2e-3 if dtype == torch.bfloat16 else 2e-6)
     assert apart(got, convolved(x, weight, bias, residual)) <= (4e-3 if dtype == torch.bfloat16 else 2e-6)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@any_problem
+@example(1, 32, 64, 1, 1, True, 0)
+@example(2, 64, 64, 16, 13, True, 0)
+def test_of_an_enlarged_map(dtype, batch, channels, out, height, width, channels_last, seed):
+    torch.manual_seed(seed)
+    x, weight, bias, _ = numbers(dtype, batch, channels, out, height, width)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    got = ops.winograd_upsample_conv2d(x, weight, bias)
+    assert got.dtype == dtype and got.is_contiguous(memory_format=torch.channels_last)
+    assert got.shape == (batch, out, 2 * height, 2 * width)
+    assert apart(got, upsample_conv2d_by_the_formula(x, weight, bias)) <= (2e-3 if dtype == torch.bfloat16 else 2e-6)
+    assert apart(got, convolved(enlarged(x), weight, bias)) <= (4e-3 if dtype == torch.bfloat16 else 2e-6)
 
 
 def test_integers_are_exact(dtype):
@@ -104,6 +142,7 @@ def test_integers_are_exact(dtype):
     x = torch.randint(-2, 3, (2, 32, 9, 7)).to(dtype)
     weight, bias = 4 * torch.randint(-1, 2, (64, 32, 3, 3)).to(dtype), torch.randint(-9, 9, (64,)).to(dtype)
     assert torch.equal(ops.winograd_conv2d(x, weight, bias), convolved(x, weight, bias).to(dtype))
+    assert torch.equal(ops.winograd_upsample_conv2d(x, weight, bias), convolved(enlarged(x), weight, bias).to(dtype))
 
 
 def test_any_memory_layout(dtype):
@@ -115,21 +154,27 @@ def test_any_memory_layout(dtype):
         assert torch.equal(ops.winograd_conv2d(other[0], weight, bias, other[1]), wanted)
     strided = weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
     assert torch.equal(ops.winograd_conv2d(x, strided, bias, residual), wanted)
+    wanted = ops.winograd_upsample_conv2d(x, weight, bias)
+    for other in (turned[0], wide[0]):
+        assert torch.equal(ops.winograd_upsample_conv2d(other, strided, bias), wanted)
 
 
 def test_the_same_bits_for_any_number_of_threads_and_pictures(dtype):
     """However the work is divided: by output channels for few tiles, by tiles for many."""
     x, weight, bias, residual = numbers(dtype, 12, 32, 128, 10, 6)
-    before, found = torch.get_num_threads(), []
+    before, found, larger = torch.get_num_threads(), [], []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             found.append(ops.winograd_conv2d(x, weight, bias, residual))
             each = [ops.winograd_conv2d(x[i : i + 1], weight, bias, residual[i : i + 1]) for i in range(12)]
             found.append(torch.cat(each))
+            larger.append(ops.winograd_upsample_conv2d(x, weight, bias))
+            larger.append(torch.cat([ops.winograd_upsample_conv2d(part, weight, bias) for part in x.split(1)]))
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(other, found[0]) for other in found)
+    for results in (found, larger):
+        assert all(torch.equal(other, results[0]) for other in results)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -185,6 +230,14 @@ def test_an_input_of_other_channels_is_refused(dtype):
         ValueError, match=r"input of a convolution: expected \[any, 64, any, any\], got \[1, 32, 4, 4\]"
     ):
         ops.winograd_conv2d(x[:, :32], weight, bias)
+    with pytest.raises(ValueError, match=r"input of a convolution: expected \[any, 64, any, any\]"):
+        ops.winograd_upsample_conv2d(x[:, :32], weight, bias)
+
+
+def test_an_enlarged_map_and_a_weight_that_no_kernel_is_for(dtype):
+    x, weight, bias, _ = numbers(dtype, 2, 9, 12, 5, 4)
+    wanted = convolved(enlarged(x), weight, bias)
+    assert apart(ops.winograd_upsample_conv2d(x, weight, bias), wanted) <= (4e-3 if dtype == torch.bfloat16 else 2e-6)
 
 
 def test_the_environment_turns_it_off():

@@ -54,6 +54,7 @@ __all__: list[str] = [
     "var_mean",
     "winograd_conv2d",
     "winograd_repack",
+    "winograd_upsample_conv2d",
     "zeros_like",
 ]
 
@@ -193,6 +194,11 @@ def winograd_conv2d(
 def winograd_repack(weight: torch.Tensor) -> torch.Tensor | None:
     """
     The weight packed and written out anew; None if no kernel here is for it.
+    """
+
+def winograd_upsample_conv2d(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """
+    winograd_conv2d of x enlarged to twice its size, nearest, without making that map.
     """
 
 def zeros_like(arg0: torch.Tensor) -> torch.Tensor: ...

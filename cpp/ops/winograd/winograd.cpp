@@ -66,23 +66,27 @@ void in_parallel(int64_t count, int64_t scratch_bytes, const Body& body) {
   });
 }
 
-Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const OptionalTensor& residual) {
-  const Kernel& kernel = *weight.kernel;
-  const int64_t out = weight.shape[0], in = weight.shape[1], batch = x.size(0), height = x.size(2), width = x.size(3);
+Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const OptionalTensor& residual,
+               const Form& form) {
+  const Routines& kernel = weight.kernel->routines(form);
+  const int64_t out_block = weight.kernel->out_block, pair = weight.kernel->pair;
+  const int64_t out = weight.shape[0], in = weight.shape[1];
   const Tensor pixels = as_pixels(x), added = residual ? as_pixels(*residual) : pixels;
-  const Tensor result = empty({batch, height, width, out}, x);
   Problem problem{pixels.data_ptr(),
                   bias.data_ptr(),
                   residual ? added.data_ptr() : nullptr,
-                  result.data_ptr(),
+                  nullptr,
                   weight.kept.data_ptr(),
                   nullptr,
-                  batch,
-                  height,
-                  width,
+                  x.size(0),
+                  x.size(2),
+                  x.size(3),
                   in,
-                  out};
-  const int64_t blocks = out / kernel.out_block, tiles = problem.tiles();
+                  out,
+                  form};
+  const Tensor result = empty({problem.batch, problem.result_height(), problem.result_width(), out}, x);
+  problem.result = result.data_ptr();
+  const int64_t blocks = out / out_block, tiles = problem.tiles();
   const int64_t threads = torch::stable::get_num_threads();
   // Where transformed weights would be more than all threads' transformed maps, threads share the output channels, and each
   // transforms the weights of its own, block after block.
@@ -91,11 +95,11 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
                 [&](Range some, void* scratch) { kernel.run(problem, {0, tiles}, some, scratch); });
     return as_map(result);
   }
-  const Tensor transformed = torch::stable::empty({kPoints * out * in / kernel.pair}, ScalarType::Float);
+  const Tensor transformed = torch::stable::empty({form.points * out * in / pair}, ScalarType::Float);
   auto* words = static_cast<float*>(transformed.data_ptr());
   problem.transformed = words;
   torch_stable::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
-    const int64_t before = first * kPoints * in / kernel.pair * kernel.out_block;
+    const int64_t before = first * form.points * in / pair * out_block;
     kernel.transform(problem.kept, in, words + before, {first, last});
   });
   const int64_t at_once = std::min(kernel.tiles_at_once, (tiles + threads - 1) / threads);
@@ -108,8 +112,15 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
 }
 
 #ifdef CATVTON_X86_KERNELS
-// x, weight, bias, residual
-Tensor reference(const std::vector<Tensor>& t) { return add(ops::conv2d(t[0], t[1], t[2], 1, 1), t[3]); }
+Tensor numbers_of(const Tensor& same_size, const Tensor& upsampled) {
+  return cat({reshape(same_size, {same_size.numel()}), reshape(upsampled, {upsampled.numel()})}, 0);
+}
+
+// x, weight, bias, residual: both forms' results
+Tensor reference(const std::vector<Tensor>& t) {
+  const Tensor enlarged = resize_nearest(t[0], 2 * t[0].size(2), 2 * t[0].size(3));
+  return numbers_of(add(ops::conv2d(t[0], t[1], t[2], 1, 1), t[3]), ops::conv2d(enlarged, t[1], t[2], 1, 1));
+}
 
 Weight packed_for(const Kernel& kernel, const Tensor& weight) {
   return {reordered(kernel, shape_of(weight), weight, false), shape_of(weight), &kernel};
@@ -117,7 +128,8 @@ Weight packed_for(const Kernel& kernel, const Tensor& weight) {
 
 template <const Kernel& kernel>
 Tensor checked(const std::vector<Tensor>& t) {
-  return compute(t[0], packed_for(kernel, t[1]), t[2], t[3]);
+  const Weight weight = packed_for(kernel, t[1]);
+  return numbers_of(compute(t[0], weight, t[2], t[3], same_size), compute(t[0], weight, t[2], {}, upsampled));
 }
 
 struct Own {
@@ -192,9 +204,15 @@ Tensor unpack(const Weight& weight) { return reordered(*weight.kernel, weight.sh
 
 Tensor conv2d(const Tensor& x, const Weight& weight, const Tensor& bias, const OptionalTensor& residual) {
   check_shape("input of a convolution", x, {-1, weight.shape[1], -1, -1});
-  if (kernel_for(x) == weight.kernel) return compute(x, weight, bias, residual);
+  if (kernel_for(x) == weight.kernel) return compute(x, weight, bias, residual, same_size);
   const Tensor direct = products::conv2d(x, unpack(weight), bias, 1, {1, 1});  // the CPU's level was changed since
   return residual ? add(direct, *residual) : direct;
+}
+
+Tensor upsample_conv2d(const Tensor& x, const Weight& weight, const Tensor& bias) {
+  check_shape("input of a convolution", x, {-1, weight.shape[1], -1, -1});
+  if (kernel_for(x) == weight.kernel) return compute(x, weight, bias, {}, upsampled);
+  return conv2d(resize_nearest(x, 2 * x.size(2), 2 * x.size(3)), weight, bias);
 }
 
 }  // namespace catvton::ops::winograd

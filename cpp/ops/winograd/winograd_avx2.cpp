@@ -5,7 +5,7 @@
 namespace catvton::ops::winograd {
 
 // Sixteen registers: 6 x 2 of sums, two of weights, one of a tile's.
-const Kernel avx2_float32 = Winograd<Floats<float, 6, 2>>::kernel(48);
-const Kernel avx2_wide_bfloat16 = Winograd<Floats<bfloat16, 6, 2>>::kernel(48);
+const Kernel avx2_float32 = kernel<Floats<float, 6, 2>>(48 * 16);
+const Kernel avx2_wide_bfloat16 = kernel<Floats<bfloat16, 6, 2>>(48 * 16);
 
 }  // namespace catvton::ops::winograd

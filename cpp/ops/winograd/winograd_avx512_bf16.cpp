@@ -25,6 +25,6 @@ struct Pairs {
 
 }  // namespace
 
-const Kernel avx512_bfloat16 = Winograd<Pairs>::kernel(96);
+const Kernel avx512_bfloat16 = kernel<Pairs>(96 * 16);
 
 }  // namespace catvton::ops::winograd

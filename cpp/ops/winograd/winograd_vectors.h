@@ -2,52 +2,10 @@
 //
 // Products are tiles x output channels: a register's lanes are output channels, each step broadcasts a word of one tile.
 // A word is what one lane multiplies at once: a float, or a pair of bfloat16 of neighbouring input channels.
-#include "ops/winograd/kernels.h"
+#include "ops/winograd/forms.h"
 
 namespace catvton::ops::winograd {
 namespace {
-
-// d -> B^T d B, where B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]
-void transform_pixels(Vector (&d)[kPoints]) {
-  auto along = [&d](int first, int step) {
-    const Vector a = d[first], b = d[first + step], c = d[first + 2 * step], e = d[first + 3 * step];
-    d[first] = a - c, d[first + step] = b + c, d[first + 2 * step] = c - b, d[first + 3 * step] = b - e;
-  };
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) along(j, 4);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) along(4 * i, 1);
-}
-
-// g -> G g G^T, where G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1]
-void transform_taps(const Vector (&g)[kTaps], Vector (&u)[kPoints]) {
-  const Vector half = broadcast(0.5f);
-  auto along = [half](Vector a, Vector b, Vector c, Vector* to, int step) {
-    const Vector outer = half * (a + c), inner = half * b;
-    to[0] = a, to[step] = outer + inner, to[2 * step] = outer - inner, to[3 * step] = c;
-  };
-  Vector rows[12];  // [4][3]
-#pragma GCC unroll 3
-  for (int j = 0; j < 3; ++j) along(g[j], g[3 + j], g[6 + j], rows + j, 3);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) along(rows[3 * i], rows[3 * i + 1], rows[3 * i + 2], u + 4 * i, 1);
-}
-
-// m -> A^T m A, where A^T = [1 1 1 0; 0 1 -1 -1]
-void transform_products(const float* m, int64_t point, Vector (&y)[4]) {
-  Vector rows[8];  // [2][4]
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    auto at = [=](int i) { return load(m + (4 * i + j) * point, AllLanes{}); };
-    const Vector b = at(1), c = at(2);
-    rows[j] = at(0) + b + c, rows[4 + j] = b - c - at(3);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
-    const Vector* row = rows + 4 * i;
-    y[2 * i] = row[0] + row[1] + row[2], y[2 * i + 1] = row[1] - row[2] - row[3];
-  }
-}
 
 struct Place {
   int64_t image, row, column;  // of a tile's upper left pixel in the result
@@ -60,11 +18,12 @@ Place place_of(const Problem& p, int64_t tile) {
 
 // `Words`: Number (in memory), kPair, kRows (tiles of one product) and kRegisters (of their output channels); dot() multiplies
 // words and adds, split() reads numbers into kPair registers, join() makes words of them, put() writes numbers.
-template <class Words>
+template <class Words, class Transforms>
 struct Winograd {
   using Number = typename Words::Number;
   static constexpr int64_t kPair = Words::kPair, kRows = Words::kRows, kRegisters = Words::kRegisters;
   static constexpr int64_t kOut = kRegisters * lanes, kIn = kPair * lanes;
+  static constexpr int64_t kPoints = Transforms::kForm.points, kStep = Transforms::kForm.step;
 
   static int64_t rows_of(int64_t tiles) { return (tiles + kRows - 1) / kRows * kRows; }
 
@@ -80,7 +39,7 @@ struct Winograd {
             Words::split(from + (t * kOut + lane) * kPair, parts);
             for (int i = 0; i < kPair; ++i) taps[i][t] = parts[i];
           }
-          for (int i = 0; i < kPair; ++i) transform_taps(taps[i], points[i]);
+          for (int i = 0; i < kPair; ++i) Transforms::taps(taps[i], points[i]);
           for (int p = 0; p < kPoints; ++p) {
             Vector parts[kPair];
             for (int i = 0; i < kPair; ++i) parts[i] = points[i][p];
@@ -93,12 +52,13 @@ struct Winograd {
 
   // -> maps[point][row][words]. Beside the picture lie zeros.
   static void transform_maps(const Problem& p, Range tiles, float* maps, const Number* zeros) {
+    constexpr int64_t kSide = kStep + 2;
     const int64_t words = p.in / kPair, point = rows_of(tiles.last - tiles.first) * words;
     for (int64_t tile = tiles.first; tile < tiles.last; ++tile, maps += words) {
       const Place at = place_of(p, tile);
       const Number* pixels[kPoints];
       for (int i = 0; i < kPoints; ++i) {
-        const int64_t y = at.row + i / 4 - 1, x = at.column + i % 4 - 1;
+        const int64_t y = at.row * kStep / 2 + i / kSide - 1, x = at.column * kStep / 2 + i % kSide - 1;
         const bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
         pixels[i] = inside ? static_cast<const Number*>(p.x) + ((at.image * p.height + y) * p.width + x) * p.in : zeros;
       }
@@ -110,7 +70,7 @@ struct Winograd {
           Words::split(pixels[i] + channel, parts);
           for (int k = 0; k < kPair; ++k) points[k][i] = parts[k];
         }
-        for (int k = 0; k < kPair; ++k) transform_pixels(points[k]);
+        for (int k = 0; k < kPair; ++k) Transforms::pixels(points[k]);
 #pragma GCC unroll 16
         for (int i = 0; i < kPoints; ++i) {
           Vector parts[kPair];
@@ -146,15 +106,16 @@ struct Winograd {
 
   // Of one tile, the channels of one block.
   static void write(const Problem& p, const Place& at, int64_t block, const float* products, int64_t point) {
+    const int64_t height = p.result_height(), width = p.result_width();
     for (int64_t lane = 0; lane < kOut; lane += lanes) {
       const int64_t channel = block * kOut + lane;
       const Vector bias = load(static_cast<const Number*>(p.bias) + channel, AllLanes{});
       Vector pixels[4];
-      transform_products(products + lane, point, pixels);
+      Transforms::products(products + lane, point, pixels);
       for (int i = 0; i < 4; ++i) {
         const int64_t y = at.row + i / 2, x = at.column + i % 2;
-        if (y >= p.height || x >= p.width) continue;
-        const int64_t to = ((at.image * p.height + y) * p.width + x) * p.out + channel;
+        if (y >= height || x >= width) continue;
+        const int64_t to = ((at.image * height + y) * width + x) * p.out + channel;
         Vector sum = pixels[i] + bias;
         if (p.residual) sum = sum + load(static_cast<const Number*>(p.residual) + to, AllLanes{});
         Words::put(static_cast<Number*>(p.result) + to, sum);
@@ -207,10 +168,18 @@ struct Winograd {
     }
   }
 
-  static constexpr Kernel kernel(int64_t tiles_at_once) {
-    return {kIn, kOut, kPair, tiles_at_once, &transform, &scratch_bytes, &run};
+  // What is held of a tile is in proportion to its points.
+  static constexpr Routines routines(int64_t points_at_once) {
+    return {points_at_once / kPoints / kRows * kRows, &transform, &scratch_bytes, &run};
   }
 };
+
+template <class Words>
+constexpr Kernel kernel(int64_t points_at_once) {
+  using Same = Winograd<Words, SameSize>;
+  return {Same::kIn, Same::kOut, Words::kPair, Same::routines(points_at_once),
+          Winograd<Words, Upsampled>::routines(points_at_once)};
+}
 
 // Multiplied in float32, whatever lies in memory.
 template <class InMemory, int kTheseRows, int kTheseRegisters>
