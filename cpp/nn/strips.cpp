@@ -30,28 +30,53 @@ void for_strips(const Tensor& x, int64_t height, int64_t rows, const std::functi
   }
 }
 
+// A map of which some rows are asked for at a time.
+struct Map {
+  Tensor like;  // of its dtype, device and memory format
+  int64_t channels, height, width;
+  std::function<Tensor(int64_t, int64_t)> rows;
+
+  int64_t batch() const { return like.size(0); }
+};
+
+Map whole(const Tensor& x) {
+  return {x, x.size(1), x.size(2), x.size(3), [x](int64_t from, int64_t to) { return rows_of(x, from, to); }};
+}
+
+// x enlarged and convolved. Beside the rows that a part of x makes, one row more of x is read where there is one.
+Map upsampled(const Upsample2D& upsample, const Tensor& x) {
+  return {x, x.size(1), 2 * x.size(2), 2 * x.size(3), [&upsample, x](int64_t from, int64_t to) {
+            const int64_t first = std::max<int64_t>(0, from / 2 - 1), last = std::min(x.size(2), (to + 1) / 2 + 1);
+            const Tensor part = upsample(rows_of(x, first, last), 2 * (last - first), 2 * x.size(3));
+            return rows_of(part, from - 2 * first, to - 2 * first);
+          }};
+}
+
 // silu(norm(x)) for any rows of x, with the statistics of all rows.
 class NormSilu {
  public:
-  NormSilu(const GroupNorm& norm, const Tensor& x, int64_t rows)
-      : eps_(norm.eps), factors_(ops::group_norm_factors(x, norm.groups, norm.weight, norm.bias, norm.eps)) {
-    if (factors_) return;
-    const int64_t batch = x.size(0), channels = x.size(1), in_group = channels / norm.groups;
-    const int64_t row = in_group * x.size(3);  // elements of one
+  NormSilu(const GroupNorm& norm, const Map& x, int64_t rows) : eps_(norm.eps) {
+    if (ops::ChannelSums::suits(x.like)) {
+      ops::ChannelSums sums;
+      for_strips(x.like, x.height, rows, [&](int64_t first, int64_t last) { sums.add(x.rows(first, last)); });
+      factors_ = sums.factors(norm.groups, norm.weight, norm.bias, norm.eps);
+      return;
+    }
+    const int64_t batch = x.batch(), in_group = x.channels / norm.groups;
+    const int64_t row = in_group * x.width;  // elements of one
     struct Part {
       double count;
       Tensor mean, squares;  // float32 [B, groups]; squares: sum of (x - mean)^2
     };
     std::vector<Part> parts;
-    for_strips(x, x.size(rows_dim), rows, [&](int64_t first, int64_t last) {
+    for_strips(x.like, x.height, rows, [&](int64_t first, int64_t last) {
       const int64_t count = (last - first) * row;
-      const Tensor strip =
-          ops::to(ops::reshape(rows_of(x, first, last), {batch, norm.groups, count}), ScalarType::Float);
+      const Tensor strip = ops::to(ops::reshape(x.rows(first, last), {batch, norm.groups, count}), ScalarType::Float);
       const auto [variance, mean] = ops::var_mean(strip, 2);
       // With one element, the variance over n - 1 is no number, and the sum of squares 0.
       parts.push_back({double(count), mean, count > 1 ? ops::mul(variance, count - 1.0) : ops::zeros_like(mean)});
     });
-    const double count = static_cast<double>(x.size(rows_dim) * row);
+    const double count = static_cast<double>(x.height * row);
     Tensor mean = ops::mul(parts[0].mean, parts[0].count / count), squares = parts[0].squares;
     for (size_t i = 1; i < parts.size(); ++i) {
       mean = ops::add(mean, ops::mul(parts[i].mean, parts[i].count / count));
@@ -61,9 +86,9 @@ class NormSilu {
       const Tensor apart = ops::sub(part.mean, mean);
       squares = ops::add(squares, ops::mul(ops::mul(apart, apart), part.count));
     }
-    const Tensor ones = ops::full({1, 1, in_group}, 1.0, ScalarType::Float, x);
+    const Tensor ones = ops::full({1, 1, in_group}, 1.0, ScalarType::Float, x.like);
     auto per_channel = [&](const Tensor& per_group) {  // [B, groups] -> [B C]
-      return ops::reshape(ops::mul(ops::reshape(per_group, {batch, norm.groups, 1}), ones), {batch * channels});
+      return ops::reshape(ops::mul(ops::reshape(per_group, {batch, norm.groups, 1}), ones), {batch * x.channels});
     };
     mean_ = per_channel(mean);
     variance_ = per_channel(ops::div(squares, count));
@@ -99,19 +124,30 @@ Tensor conv_rows(const Conv2d& conv, int64_t height, int64_t first, int64_t last
 
 Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t width) {
   const int64_t batch = like.size(0);
-  if (!ops::is_channels_last(like)) return ops::empty({batch, channels, height, width}, like);
+  if (!ops::pictures_are_channels_last(like)) return ops::empty({batch, channels, height, width}, like);
   return ops::permute(ops::empty({batch, height, width, channels}, like), {0, 3, 1, 2});
 }
 
-// A map with the first of x's channels, or all, in x's memory, that can be written row after row: what a row takes was
-// x's own row or one above it.
-Tensor in_place_of(const Tensor& x, int64_t channels) {
-  if (channels == x.size(1) || !ops::is_channels_last(x)) return ops::narrow(x, 1, 0, channels);
-  const int64_t batch = x.size(0), height = x.size(2), width = x.size(3);
-  if (batch > 1) return empty_map(x, channels, height, width);
-  const Tensor numbers = ops::reshape(ops::permute(x, {0, 2, 3, 1}), {x.numel()});
-  const Tensor first = ops::narrow(numbers, 0, 0, height * width * channels);
-  return ops::permute(ops::reshape(first, {batch, height, width, channels}), {0, 3, 1, 2});
+// block(x). What a row of the result takes are rows up to the one below it of the map between the convolutions, which therefore
+// lies one row further on in the same memory.
+Tensor in_strips(const ResnetBlock2D& block, const Map& x, int64_t rows) {
+  const Tensor memory = empty_map(x.like, block.conv1.bias.size(0), x.height + 1, x.width);
+  const Tensor h = rows_of(memory, 1, x.height + 1), result = rows_of(memory, 0, x.height);
+  {
+    const NormSilu norm1(block.norm1, x, rows);
+    for_strips(x.like, x.height, rows, [&](int64_t first, int64_t last) {
+      auto input = [&](int64_t from, int64_t to) { return norm1(x.rows(from, to)); };
+      ops::copy_into(rows_of(h, first, last), conv_rows(block.conv1, x.height, first, last, input));
+    });
+  }
+  const NormSilu norm2(block.norm2, whole(h), rows);
+  for_strips(x.like, x.height, rows, [&](int64_t first, int64_t last) {
+    auto input = [&](int64_t from, int64_t to) { return norm2(rows_of(h, from, to)); };
+    const Tensor strip = conv_rows(block.conv2, x.height, first, last, input), before = x.rows(first, last);
+    ops::copy_into(rows_of(result, first, last),
+                   ops::add(block.conv_shortcut ? (*block.conv_shortcut)(before) : before, strip));
+  });
+  return result;
 }
 
 }  // namespace
@@ -127,33 +163,24 @@ bool Strips::divide(const Tensor& x) const { return rows(x.size(0), x.size(1), x
 Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& strips) {
   torch_stable::give_back_free_memory_before(x);
   if (!strips.divide(x)) return block(x);
-  const int64_t in = x.size(1), out = block.conv1.bias.size(0), height = x.size(2), width = x.size(3);
-  const int64_t rows = strips.rows(x.size(0), in, height, width);
-  Tensor h = empty_map(x, out, height, width);
-  {
-    const NormSilu norm1(block.norm1, x, rows);
-    for_strips(x, height, rows, [&](int64_t first, int64_t last) {
-      auto input = [&](int64_t from, int64_t to) { return norm1(rows_of(x, from, to)); };
-      ops::copy_into(rows_of(h, first, last), conv_rows(block.conv1, height, first, last, input));
-    });
-  }
-  // From here on x is read once more, by the shortcut, row by row: the result can take its place.
-  Tensor result = out <= in ? in_place_of(x, out) : empty_map(x, out, height, width);
-  const NormSilu norm2(block.norm2, h, rows);
-  for_strips(x, height, rows, [&](int64_t first, int64_t last) {
-    auto input = [&](int64_t from, int64_t to) { return norm2(rows_of(h, from, to)); };
-    const Tensor strip = conv_rows(block.conv2, height, first, last, input);
-    const Tensor before = rows_of(x, first, last);
-    ops::copy_into(rows_of(result, first, last),
-                   ops::add(block.conv_shortcut ? (*block.conv_shortcut)(before) : before, strip));
-  });
-  return result;
+  return in_strips(block, whole(x), strips.rows(x.size(0), x.size(1), x.size(2), x.size(3)));
+}
+
+bool is_best_not_held(const Upsample2D& upsample, const Tensor& x, const Strips& strips) {
+  constexpr int64_t many = 16;
+  return upsample.conv.winograd && strips.elements > 0 && 4 * x.numel() > many * strips.elements;
+}
+
+Tensor in_strips(const Upsample2D& upsample, const ResnetBlock2D& block, const Tensor& x, const Strips& strips) {
+  torch_stable::give_back_free_memory_before(x);
+  const Map enlarged = upsampled(upsample, x);
+  return in_strips(block, enlarged, strips.rows(x.size(0), enlarged.channels, enlarged.height, enlarged.width));
 }
 
 Tensor in_strips(const Upsample2D& upsample, const Tensor& x, const Strips& strips) {
   const int64_t channels = x.size(1), height = 2 * x.size(2), width = 2 * x.size(3);
   const int64_t rows = strips.rows(x.size(0), channels, height, width);
-  if (rows >= height) return upsample(x, height, width);
+  if (rows >= height || upsample.conv.winograd) return upsample(x, height, width);  // which makes no enlarged map
   Tensor h = empty_map(x, channels, height, width);
   for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) {  // rows of the enlarged map, of which two make one of x
@@ -181,7 +208,7 @@ Tensor in_strips(const Downsample2D& downsample, const Tensor& x, const Strips& 
 Tensor in_strips(const GroupNorm& norm, const Conv2d& conv, const Tensor& x, const Strips& strips) {
   if (!strips.divide(x)) return conv(norm.silu(x));
   const int64_t height = x.size(2), rows = strips.rows(x.size(0), x.size(1), height, x.size(3));
-  const NormSilu normalised(norm, x, rows);
+  const NormSilu normalised(norm, whole(x), rows);
   Tensor h = empty_map(x, conv.bias.size(0), height, x.size(3));
   for_strips(x, height, rows, [&](int64_t first, int64_t last) {
     auto input = [&](int64_t from, int64_t to) { return normalised(rows_of(x, from, to)); };

@@ -4,7 +4,7 @@
 // This is not the tiling of pictures into overlapping tiles, whose seams show: it is exact. A convolution's strip reads
 // one row above and below from the whole map before it; a GroupNorm's mean and variance are those of the whole map, put
 // together from the strips' (Chan, Golub, LeVeque: Updating Formulae and a Pairwise Algorithm for Computing Sample
-// Variances, 1979). What differs from running whole is the order of sums: rounding. No row is computed twice.
+// Variances, 1979). What differs from running whole is the order of sums: rounding.
 #pragma once
 
 #include "nn/resample.h"
@@ -20,10 +20,13 @@ struct Strips {
   bool divide(const Tensor& x) const;
 };
 
-// As block(x), but the result is written over x wherever it has no more channels, and may be a view of x.
 Tensor in_strips(const ResnetBlock2D& block, const Tensor& x, const Strips& strips);
 // Twice the size, as the VAE's: nearest, then the convolution.
 Tensor in_strips(const Upsample2D& upsample, const Tensor& x, const Strips& strips);
+// Whether an enlarged map is of very many strips, and ops/winograd makes it at a quarter of a direct convolution's cost.
+bool is_best_not_held(const Upsample2D& upsample, const Tensor& x, const Strips& strips);
+// Then block(upsample(x)): rows of the enlarged map are computed when they are read, three times in all.
+Tensor in_strips(const Upsample2D& upsample, const ResnetBlock2D& block, const Tensor& x, const Strips& strips);
 // The VAE's, padded with zeros on the right and at the bottom.
 Tensor in_strips(const Downsample2D& downsample, const Tensor& x, const Strips& strips);
 // conv(silu(norm(x))), the end of encoder and decoder.

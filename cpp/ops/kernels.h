@@ -21,5 +21,7 @@ const T& widest(const T& avx2, const T& avx512) {
 
 // [B, C, H, W] that lies in memory as [B, H, W, C] without gaps.
 bool is_channels_last(const Tensor& x);
+// The same, but pictures may lie apart, as those do of which some rows are taken.
+bool pictures_are_channels_last(const Tensor& x);
 
 }  // namespace catvton::ops

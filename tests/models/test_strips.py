@@ -46,6 +46,24 @@ def test_strips_of_any_size_equal_diffusers(options, batch, latent_size, strip, 
         assert_close(native.decode(latents, strip=strip), vae.decode(latents).sample, what="decoded")
 
 
+@settings(max_examples=15)
+@given(
+    latent_size=st.sampled_from(((8, 5), (7, 3), (1, 4), (13, 1))),
+    strip=st.integers(500, 4000),
+    batch=st.integers(1, 2),
+    dtype=st.sampled_from((torch.float32, torch.bfloat16)),
+)
+def test_an_enlarged_map_that_is_not_held(latent_size, strip, batch, dtype):
+    """More than 16 strips of it, and channels that ops/winograd takes: its rows are computed as they are read."""
+    channels = (64, 128) if dtype == torch.float32 else (128, 64)  # narrows, and widens
+    half = diffusers_vae(block_out_channels=channels, norm_num_groups=8).to(dtype)
+    native = native_vae(half, pack=True)
+    latents = torch.randn(batch, 4, *latent_size).to(dtype)
+    with torch.inference_mode():
+        want = half.float().decode(latents.float()).sample
+        assert_close(native.decode(latents, strip=strip), want, gate=2e-2 if dtype == torch.bfloat16 else 1e-5)
+
+
 def test_statistics_are_those_of_the_whole_map():
     """Top and bottom differ by far: statistics of a strip's own would change everything."""
     vae = diffusers_vae()

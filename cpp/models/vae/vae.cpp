@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "nn/tap.h"
 #include "ops/attention/attention.h"
@@ -135,9 +136,16 @@ Tensor Decoder::operator()(const Tensor& z, const nn::Strips& strips) const {
   Tensor h = conv_in(z);  // [B, C3, h, w]
   tap::record(label, "conv_in", h);
   h = mid_block(h, strips);
+  const nn::Upsample2D* pending = nullptr;  // what h still has to go through
   for (const Block& block : up_blocks) {
-    for (const nn::ResnetBlock2D& resnet : block.resnets) h = in_strips(resnet, h, strips);
-    if (block.upsampler) h = in_strips(*block.upsampler, h, strips);  // [B, Ci, 2 h, 2 w]
+    for (const nn::ResnetBlock2D& resnet : block.resnets) {
+      h = pending ? in_strips(*std::exchange(pending, nullptr), resnet, h, strips) : in_strips(resnet, h, strips);
+    }
+    if (block.upsampler && is_best_not_held(*block.upsampler, h, strips)) {
+      pending = &*block.upsampler;
+    } else if (block.upsampler) {
+      h = in_strips(*block.upsampler, h, strips);  // [B, Ci, 2 h, 2 w]
+    }
     tap::record(block.label, h);
   }
   return in_strips(conv_norm_out, conv_out, h, strips);  // [B, 3, 8 h, 8 w]

@@ -90,57 +90,6 @@ const SelfCheck gpu_check{"fused_group_norm",
 
 #ifdef CATVTON_X86_KERNELS
 
-// group_norm(x + shift) as x * scale + offset. Channels' sums are put together to groups' mean and variance in double.
-ChannelFactors statistics(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight,
-                          const Tensor& bias, double eps) {
-  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3), in_group = channels / groups;
-  const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
-  const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
-  const char* data = static_cast<const char*>(x.data_ptr());
-  const kernels::GroupNorm& kernel = widest(kernels::group_norm_avx2, kernels::group_norm_avx512);
-  std::vector<float> sums(batch * parts * channels), squares(batch * parts * channels);
-  torch_stable::parallel_for(0, batch * parts, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t b = i / parts, from = i % parts * pixels_at_once;
-      const char* picture = data + b * pixels * channels * size;
-      kernel.channel_sums(picture + from * channels * size, is_bfloat16, std::min(pixels_at_once, pixels - from),
-                          channels, picture, &sums[i * channels], &squares[i * channels]);
-    }
-  });
-
-  const std::vector<float> weights = numbers(weight), biases = numbers(bias);
-  const std::vector<float> shifts = shift ? numbers(*shift) : std::vector<float>(batch * channels);
-  const Tensor first_pixels = narrow(narrow(x, 2, 0, 1), 3, 0, 1);  // [B, C, 1, 1]
-  const std::vector<float> origins = numbers(first_pixels);
-  ChannelFactors result{std::vector<float>(batch * channels), std::vector<float>(batch * channels)};
-  std::vector<double> means(in_group);
-  const double count = static_cast<double>(pixels);
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t group = 0; group < groups; ++group) {
-      double mean = 0, squared = 0;
-      for (int64_t c = 0; c < in_group; ++c) {
-        const int64_t channel = group * in_group + c;
-        double sum = 0, square = 0;
-        for (int64_t part = 0; part < parts; ++part) {
-          sum += sums[(b * parts + part) * channels + channel];
-          square += squares[(b * parts + part) * channels + channel];
-        }
-        means[c] = double(origins[b * channels + channel]) + shifts[b * channels + channel] + sum / count;
-        mean += means[c] / in_group;
-        squared += square - sum * sum / count;
-      }
-      for (double channel_mean : means) squared += count * (channel_mean - mean) * (channel_mean - mean);
-      const double reciprocal = 1.0 / std::sqrt(std::max(squared, 0.0) / (count * in_group) + eps);
-      for (int64_t c = 0; c < in_group; ++c) {
-        const int64_t channel = group * in_group + c, at = b * channels + channel;
-        result.scale[at] = static_cast<float>(weights[channel] * reciprocal);
-        result.offset[at] = static_cast<float>(biases[channel] + (shifts[at] - mean) * weights[channel] * reciprocal);
-      }
-    }
-  }
-  return result;
-}
-
 Tensor apply(const Tensor& x, const ChannelFactors& factors, bool silu) {
   const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
@@ -162,7 +111,9 @@ Tensor apply(const Tensor& x, const ChannelFactors& factors, bool silu) {
 
 Tensor by_kernel(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
                  double eps, bool silu) {
-  return apply(x, statistics(x, shift, groups, weight, bias, eps), silu);
+  ChannelSums sums;
+  sums.add(x);
+  return apply(x, sums.factors(groups, weight, bias, eps, shift), silu);
 }
 
 Tensor plain(const Tensor& x, const OptionalTensor& shift, int64_t groups, const Tensor& weight, const Tensor& bias,
@@ -180,9 +131,7 @@ const SelfCheck on_avx2{
     "fused_group_norm", "avx2", {{2, 15, 11, 44}, {2, 44}, {44}, {44}}, &checked<&by_kernel>, &checked<&plain>};
 const SelfCheck on_avx512 = on_avx2.of("avx512");
 
-bool suits_kernels(const Tensor& x) {
-  return suits_vectors(x) && is_channels_last(x) && x.numel() > 0 && trusted(widest(on_avx2, on_avx512), x);
-}
+bool has_kernel(const Tensor& x) { return suits_vectors(x) && x.numel() > 0 && trusted(widest(on_avx2, on_avx512), x); }
 
 #endif
 
@@ -205,17 +154,74 @@ Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tenso
     return by_gpu(input, groups, weight, bias, eps, silu);
   }
 #ifdef CATVTON_X86_KERNELS
-  if (suits_kernels(x) && !input.conv_bias) return by_kernel(x, input.shift, groups, weight, bias, eps, silu);
+  if (has_kernel(x) && is_channels_last(x) && !input.conv_bias) {
+    return by_kernel(x, input.shift, groups, weight, bias, eps, silu);
+  }
 #endif
   return by_aten(input, groups, weight, bias, eps, silu);
 }
 
 #ifdef CATVTON_X86_KERNELS
 
-std::optional<ChannelFactors> group_norm_factors(const Tensor& x, int64_t groups, const Tensor& weight,
-                                                 const Tensor& bias, double eps) {
-  if (!suits_kernels(x)) return std::nullopt;
-  return statistics(x, {}, groups, weight, bias, eps);
+bool ChannelSums::suits(const Tensor& map) { return has_kernel(map) && pictures_are_channels_last(map); }
+
+void ChannelSums::add(const Tensor& rows) {
+  const Tensor x = torch::stable::contiguous(rows, torch::headeronly::MemoryFormat::ChannelsLast);
+  const int64_t batch = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
+  if (pixels_ == 0) {
+    batch_ = batch, channels_ = channels;
+    origins_ = contiguous(permute(narrow(narrow(x, 2, 0, 1), 3, 0, 1), Ints{0, 2, 3, 1}));
+    sums_.resize(batch * channels), squares_.resize(batch * channels);
+  }
+  const bool is_bfloat16 = x.scalar_type() == ScalarType::BFloat16;
+  const int64_t size = is_bfloat16 ? 2 : 4, parts = (pixels + pixels_at_once - 1) / pixels_at_once;
+  const char* data = static_cast<const char*>(x.data_ptr());
+  const char* origins = static_cast<const char*>(origins_.data_ptr());
+  const kernels::GroupNorm& kernel = widest(kernels::group_norm_avx2, kernels::group_norm_avx512);
+  std::vector<float> sums(batch * parts * channels), squares(batch * parts * channels);
+  torch_stable::parallel_for(0, batch * parts, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t b = i / parts, from = i % parts * pixels_at_once;
+      kernel.channel_sums(data + (b * pixels + from) * channels * size, is_bfloat16,
+                          std::min(pixels_at_once, pixels - from), channels, origins + b * channels * size,
+                          &sums[i * channels], &squares[i * channels]);
+    }
+  });
+  for (int64_t i = 0; i < batch * parts; ++i) {
+    for (int64_t c = 0; c < channels; ++c) {
+      sums_[i / parts * channels + c] += sums[i * channels + c];
+      squares_[i / parts * channels + c] += squares[i * channels + c];
+    }
+  }
+  pixels_ += pixels;
+}
+
+// group_norm(x + shift) as x * scale + offset. Channels' sums are put together to groups' mean and variance in double.
+ChannelFactors ChannelSums::factors(int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
+                                    const OptionalTensor& shift) const {
+  const int64_t in_group = channels_ / groups;
+  const std::vector<float> weights = numbers(weight), biases = numbers(bias), origins = numbers(origins_);
+  const std::vector<float> shifts = shift ? numbers(*shift) : std::vector<float>(batch_ * channels_);
+  ChannelFactors result{std::vector<float>(batch_ * channels_), std::vector<float>(batch_ * channels_)};
+  std::vector<double> means(in_group);
+  const double count = static_cast<double>(pixels_);
+  for (int64_t first = 0; first < batch_ * channels_; first += in_group) {
+    double mean = 0, squared = 0;
+    for (int64_t c = 0; c < in_group; ++c) {
+      const double sum = sums_[first + c];
+      means[c] = double(origins[first + c]) + shifts[first + c] + sum / count;
+      mean += means[c] / in_group;
+      squared += squares_[first + c] - sum * sum / count;
+    }
+    for (double channel_mean : means) squared += count * (channel_mean - mean) * (channel_mean - mean);
+    const double reciprocal = 1.0 / std::sqrt(std::max(squared, 0.0) / (count * in_group) + eps);
+    for (int64_t c = 0; c < in_group; ++c) {
+      const int64_t at = first + c, channel = at % channels_;
+      result.scale[at] = static_cast<float>(weights[channel] * reciprocal);
+      result.offset[at] = static_cast<float>(biases[channel] + (shifts[at] - mean) * weights[channel] * reciprocal);
+    }
+  }
+  return result;
 }
 
 Tensor scale_shift_silu(const Tensor& rows, const ChannelFactors& factors) {
@@ -224,8 +230,12 @@ Tensor scale_shift_silu(const Tensor& rows, const ChannelFactors& factors) {
 
 #else
 
-std::optional<ChannelFactors> group_norm_factors(const Tensor&, int64_t, const Tensor&, const Tensor&, double) {
-  return std::nullopt;
+bool ChannelSums::suits(const Tensor&) { return false; }
+
+void ChannelSums::add(const Tensor&) { throw std::logic_error("no kernels in this build"); }
+
+ChannelFactors ChannelSums::factors(int64_t, const Tensor&, const Tensor&, double, const OptionalTensor&) const {
+  throw std::logic_error("no kernels in this build");
 }
 
 Tensor scale_shift_silu(const Tensor&, const ChannelFactors&) { throw std::logic_error("no kernels in this build"); }

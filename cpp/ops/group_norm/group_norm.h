@@ -18,13 +18,24 @@ struct GroupNormInput {
 Tensor fused_group_norm(const GroupNormInput& input, int64_t groups, const Tensor& weight, const Tensor& bias,
                         double eps, bool silu);
 
-// The same in two steps, for a map whose rows are normalised some at a time: what each channel is multiplied with, and what
-// is added. By the CPU's kernels, for maps in channels-last memory; empty where those do not run.
+// What each channel is multiplied with, and what is added.
 struct ChannelFactors {
   std::vector<float> scale, offset;  // [B C]
 };
-std::optional<ChannelFactors> group_norm_factors(const Tensor& x, int64_t groups, const Tensor& weight,
-                                                 const Tensor& bias, double eps);
+
+// The same in two steps, for a map of which some rows are at hand at a time. By the CPU's kernels, in channels-last memory.
+class ChannelSums {
+ public:
+  static bool suits(const Tensor& map);  // or any rows of it
+  void add(const Tensor& rows);          // [B, C, any, W]
+  ChannelFactors factors(int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
+                         const OptionalTensor& shift = {}) const;
+
+ private:
+  int64_t batch_ = 0, channels_ = 0, pixels_ = 0;
+  Tensor origins_;                      // [B, 1, 1, C], the first pixels: sums are of differences from them
+  std::vector<double> sums_, squares_;  // [B C]
+};
 
 // silu(x * scale + offset) for rows of such a map, in channels-last memory.
 Tensor scale_shift_silu(const Tensor& rows, const ChannelFactors& factors);
