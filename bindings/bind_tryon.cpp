@@ -2,6 +2,7 @@
 #include "interruptible.h"
 #include "loaded.h"
 #include "tensor_caster.h"
+#include "torch_stable/free_memory.h"
 #include "tryon/tryon.h"
 
 namespace py = pybind11;
@@ -53,6 +54,16 @@ void bind_tryon(py::module_& m) {
       "latents: [B, C, joined]; person, garment: [B, C, h, w]; mask: [B, 1, h, w], of a masked model: joined in "
       "height,\n"
       "without: in width. guided: the unconditional branch, without the garment, comes first.");
+  using torch_stable::LargeBlocksMapped;
+  struct Mapping {
+    std::optional<LargeBlocksMapped> now;
+  };
+  py::class_<Mapping>(
+      m, "LargeBlocksMapped",
+      "Within `with`, blocks of 8 MB and more go back to the system once they are free: slower (glibc alone).")
+      .def(py::init<>())
+      .def("__enter__", [](Mapping& self) { self.now.emplace(); })
+      .def("__exit__", [](Mapping& self, const py::args&) { self.now.reset(); });
   m.def(
       "tryon",
       [](const UNetPointer& unet, const std::variant<VAEPointer, std::function<VAEPointer()>>& vae,

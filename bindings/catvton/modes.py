@@ -7,13 +7,14 @@ minimal  As low, and no weights stay.
 
 In every mode the UNet's widest projections are computed in parts (nn/transformer_block.cpp), and the VAE's large maps
 in strips (nn/strips.h). The UNet's kept weights leave before a streamed VAE comes. On a CPU
-weights have nowhere to wait: low and minimal are the same there.
+weights have nowhere to wait: low and minimal are the same there, and free memory goes back to the system at once.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from typing import Any, Literal
 import torch
 
 from . import memory
+from ._native import C
 from .streaming import Float8UNet, Streamer, stored_weights, to_host
 
 Mode = Literal["normal", "low", "minimal"]
@@ -52,6 +54,11 @@ def check_mode(mode: str) -> None:
 
 def offloads(mode: Mode, device: torch.device) -> bool:
     return mode != "normal" and device.type not in ("cpu", "meta")
+
+
+def sparing(mode: Mode, device: torch.device) -> AbstractContextManager[None]:
+    """What a call in this mode runs in."""
+    return C.LargeBlocksMapped() if mode != "normal" and device.type == "cpu" else nullcontext()
 
 
 def arrange(unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool, copies: bool = False) -> Work:

@@ -27,4 +27,25 @@ inline void give_back_free_memory_before(const Tensor& map) {
   if (map.is_cpu() && map.numel() >= large && !grad_enabled()) give_back_free_memory();
 }
 
+// While it lives, glibc asks the system for each block of 8 MB or more and gives it back once it is free: no holes, but new pages
+// every time. Afterwards 32 MB is what glibc's own threshold, which moves up as blocks are freed, ends at.
+class LargeBlocksMapped {
+ public:
+  LargeBlocksMapped() {
+    give_back_free_memory();
+    map_from(8 << 20);
+  }
+  ~LargeBlocksMapped() { map_from(32 << 20); }
+  LargeBlocksMapped(const LargeBlocksMapped&) = delete;
+  LargeBlocksMapped& operator=(const LargeBlocksMapped&) = delete;
+
+ private:
+  static void map_from([[maybe_unused]] int bytes) {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, bytes);
+    mallopt(M_TRIM_THRESHOLD, 2 * bytes);
+#endif
+  }
+};
+
 }  // namespace catvton::torch_stable

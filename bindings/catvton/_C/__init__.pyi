@@ -16,6 +16,7 @@ __all__: list[str] = [
     "Combination",
     "DDIMConfig",
     "DDIMStep",
+    "LargeBlocksMapped",
     "MultistepStep",
     "Solver",
     "StreamedUNet",
@@ -358,6 +359,14 @@ class Solver:
     def timestep(self, step: int) -> int: ...
     @property
     def draws_noise(self) -> bool: ...
+
+class LargeBlocksMapped:
+    """
+    Within `with`, blocks of 8 MB and more go back to the system once they are free: slower (glibc alone).
+    """
+    def __enter__(self) -> None: ...
+    def __exit__(self, *args) -> None: ...
+    def __init__(self) -> None: ...
 
 def alphas_cumprod(config: DDIMConfig) -> list[float]: ...
 def check_options(
