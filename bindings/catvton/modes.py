@@ -6,8 +6,9 @@ low      Guidance's branches one after the other. On a GPU, UNet and VAE wait on
 minimal  As low, and no weights stay.
 
 In every mode the UNet's widest projections are computed in parts (nn/transformer_block.cpp), and the VAE's large maps
-in strips (nn/strips.h). The UNet's kept weights leave before a streamed VAE comes. On a CPU
-weights have nowhere to wait: low and minimal are the same there, and free memory goes back to the system at once.
+in strips (nn/strips.h). The UNet's kept weights leave before a streamed VAE comes. On a CPU weights have nowhere to
+wait: low and minimal are the same there. In both, and for large pictures, large blocks of memory go back to the system
+once they are free.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ Mode = Literal["normal", "low", "minimal"]
 MODES: tuple[Mode, ...] = ("normal", "low", "minimal")
 CHOICES = ("auto", *MODES)
 STRIP = 2**23  # elements: 16 MiB in half precision; smaller ones save little and take more time
+MANY_PIXELS = 2**19  # of a picture: there holes in the heap are large, and new pages cost little beside attention
 KEPT = {"low": 0.6, "minimal": 0.0}  # of the UNet's weights
 
 log = logging.getLogger("catvton")
@@ -56,9 +58,10 @@ def offloads(mode: Mode, device: torch.device) -> bool:
     return mode != "normal" and device.type not in ("cpu", "meta")
 
 
-def sparing(mode: Mode, device: torch.device) -> AbstractContextManager[None]:
-    """What a call in this mode runs in."""
-    return C.LargeBlocksMapped() if mode != "normal" and device.type == "cpu" else nullcontext()
+def sparing(mode: Mode, device: torch.device, pixels: int) -> AbstractContextManager[None]:
+    """What a call runs in, for a picture of so many pixels."""
+    worth_it = mode != "normal" or pixels >= MANY_PIXELS
+    return C.LargeBlocksMapped() if worth_it and device.type == "cpu" else nullcontext()
 
 
 def arrange(unet: Any, vae: Any, mode: Mode, device: torch.device, offload: bool, copies: bool = False) -> Work:

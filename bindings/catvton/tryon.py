@@ -311,7 +311,7 @@ class TryOn:
             return torch.from_numpy(np.concatenate(arrays)).to(self.device)
 
         began = time.perf_counter()
-        with torch.inference_mode(), modes.sparing(mode, self.device):
+        with torch.inference_mode(), modes.sparing(mode, self.device, settings.height * settings.width):
             work = self._work(mode)
             pictures = C.tryon(
                 work.unet,
