@@ -27,8 +27,9 @@ inline void give_back_free_memory_before(const Tensor& map) {
   if (map.is_cpu() && map.numel() >= large && !grad_enabled()) give_back_free_memory();
 }
 
-// While it lives, glibc asks the system for each block of 8 MB or more and gives it back once it is free: no holes, but new pages
-// every time. Afterwards 32 MB is what glibc's own threshold, which moves up as blocks are freed, ends at.
+// While it lives, glibc asks the system for each block of 8 MB or more for which the heap has no hole, and gives it back
+// once it is free: no new holes, but new pages every time. Afterwards 32 MB is what glibc's own threshold, which moves up
+// as blocks are freed, ends at.
 class LargeBlocksMapped {
  public:
   LargeBlocksMapped() {
