@@ -45,10 +45,11 @@ Tensor VAEAttention::operator()(const Tensor& x, const nn::Strips& strips) const
   h = ops::transpose(h, 1, 2);  // [B, HW, C]
   auto one_head = [&](const Tensor& t) { return ops::reshape(t, {batch, 1, height * width, channels}); };
   const Tensor query = one_head(to_q(h)), key = one_head(to_k(h)), value = one_head(to_v(h));
-  const int64_t at_once = strips.rows(batch, 1, height * width, height * width);  // queries
+  const int64_t tokens = height * width, part = strips.rows(batch, 1, tokens, tokens);
+  const int64_t at_once = ops::attends_in_blocks(query, key, value) ? tokens : part;  // queries
   std::vector<Tensor> parts;
-  for (int64_t first = 0; first < height * width; first += at_once) {
-    const int64_t count = std::min(at_once, height * width - first);
+  for (int64_t first = 0; first < tokens; first += at_once) {
+    const int64_t count = std::min(at_once, tokens - first);
     parts.push_back(ops::attention(ops::narrow(query, 2, first, count), key, value));
   }
   h = parts.size() == 1 ? parts[0] : ops::cat(parts, 2);  // [B, 1, HW, C]

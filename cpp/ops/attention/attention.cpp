@@ -125,6 +125,16 @@ const Registration registration("attention", [](const Tensor& like) -> std::stri
   return kernel ? verdict(*kernel, like, kAten) : kAten;
 });
 
+// The kernel that is to compute this, or null.
+const SelfCheck* chosen(const Tensor& query, const Tensor& key, const Tensor& value, bool int8_scores) {
+  // The stable ABI does not say whether a tensor requires a gradient: where one may be wanted, ATen, which has one.
+  if (torch_stable::grad_enabled() || !suits(query, key, value)) return nullptr;
+  for (const SelfCheck* kernel : {int8_scores ? own_in_int8(query) : nullptr, own(query)}) {
+    if (kernel && trusted(*kernel, query)) return kernel;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 bool attends_in_int8(const Tensor& like) {
@@ -132,16 +142,15 @@ bool attends_in_int8(const Tensor& like) {
   return kernel != nullptr && trusted(*kernel, like);
 }
 
+bool attends_in_blocks(const Tensor& query, const Tensor& key, const Tensor& value) {
+  return chosen(query, key, value, /*int8_scores=*/false) != nullptr;
+}
+
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, bool int8_scores) {
   // On `meta`, ATen decomposes attention into its N x N scores, which no device computes: only the result is wanted.
   if (is_meta(query)) return torch::stable::empty_like(query);
-  // The stable ABI does not say whether a tensor requires a gradient: where one may be wanted, ATen, which has one.
-  if (!torch_stable::grad_enabled() && suits(query, key, value)) {
-    for (const SelfCheck* kernel : {int8_scores ? own_in_int8(query) : nullptr, own(query)}) {
-      if (kernel && trusted(*kernel, query)) return kernel->ours({query, key, value});
-    }
-  }
-  return scaled_dot_product_attention(query, key, value);
+  const SelfCheck* kernel = chosen(query, key, value, int8_scores);
+  return kernel ? kernel->ours({query, key, value}) : scaled_dot_product_attention(query, key, value);
 }
 
 }  // namespace catvton::ops

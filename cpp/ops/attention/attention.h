@@ -15,4 +15,7 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, bo
 // Whether there is such a kernel for the device and dtype of `like`.
 bool attends_in_int8(const Tensor& like);
 
+// Whether one of the engine's kernels will compute this, which hold the scores of one block alone.
+bool attends_in_blocks(const Tensor& query, const Tensor& key, const Tensor& value);
+
 }  // namespace catvton::ops
