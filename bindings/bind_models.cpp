@@ -13,6 +13,21 @@
 namespace py = pybind11;
 
 namespace catvton::bindings {
+
+// Name -> tensor. Where weights are packed, each is taken out when its turn comes, so that a mapping which reads a file
+// need not have read the others.
+struct State : py::object {
+  PYBIND11_OBJECT(State, py::object, PyMapping_Check)
+};
+
+}  // namespace catvton::bindings
+
+template <>
+struct pybind11::detail::handle_type_name<catvton::bindings::State> {
+  static constexpr auto name = const_name("collections.abc.MutableMapping[str, torch.Tensor]");
+};
+
+namespace catvton::bindings {
 namespace {
 
 template <class Model, class Config>
@@ -22,14 +37,12 @@ Loaded<Model> load(weights::StateDict& state, const Config& config, const char* 
   return {std::move(model), state.taken(), state.packed(), state.packing()};
 }
 
-using State = py::typing::Dict<py::str, Tensor>;
-
 template <class Model, class Config>
-Loaded<Model> load(State state, const Config& config, const char* label, weights::Packing packing) {
-  auto tensors = py::cast<weights::Tensors>(state);
+Loaded<Model> load(const State& state, const Config& config, const char* label, weights::Packing packing) {
   const bool packs = packing != weights::Packing::none;
-  auto dict = packs ? weights::StateDict::packing(std::move(tensors), packing) : weights::StateDict(std::move(tensors));
-  if (packs) state.clear();
+  auto names = py::cast<std::set<std::string>>(py::set(state));
+  auto read = py::cast<weights::StateDict::Read>(state.attr(packs ? "pop" : "__getitem__"));
+  weights::StateDict dict(std::move(names), std::move(read), packing);
   py::gil_scoped_release no_gil;
   auto loaded = load<Model>(dict, config, label);
   if (packs) torch_stable::give_back_free_memory();  // holes between what was packed
@@ -103,7 +116,8 @@ auto bind_model(py::module_& m, const char* name, const char* label) {
            }),
            py::arg("state"), py::arg("config"), py::arg("pack") = false,
            "pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it\n"
-           "has such, and `state` is emptied: plain and packed weights need not both fit in memory.")
+           "has such, and taken out of `state`, one after the other: plain and packed weights need not both fit in "
+           "memory.")
       .def_static(
           "blank",
           [label](const Config& config, const Tensor& like) {
@@ -189,8 +203,10 @@ void bind_models(py::module_& m) {
         return load<models::UNet>(state, config, in_taps, weights::Packing::int8);
       },
       py::arg("state"), py::arg("config"),
-      "Packed, and matrices and convolutions are rounded to eight bits but for the first and the last and those of\n"
-      "timesteps; what they take is rounded as it comes. On a CPU with VNNI, else ValueError.");
+      "Packed, and matrices and convolutions are rounded to eight bits but for the first and the last, those of\n"
+      "timesteps and, in bfloat16 where the CPU has instructions for it, those that upsample; what they take is "
+      "rounded\n"
+      "as it comes. On a CPU with VNNI, else ValueError.");
   unet.def_property_readonly("in_eight_bits",
                              [](const Loaded<models::UNet>& self) { return self.packing == weights::Packing::int8; });
   bind_unet_stages(unet);

@@ -7,6 +7,7 @@
 #include "torch_stable/onednn.h"
 #include "torch_stable/onednn_check.h"
 #include "torch_stable/ops.h"
+#include "torch_stable/parallel.h"
 #include "torch_stable/tensor.h"
 
 namespace catvton::onednn::int8 {
@@ -21,20 +22,31 @@ const std::string none = "none", add = "add", empty;
 constexpr double output_scale = 1;
 constexpr int64_t output_zero_point = 0;
 
+float round_to_int8(const float* from, int64_t size, int8_t* into) {
+  float largest = 0;
+  for (int64_t i = 0; i < size; ++i) largest = std::max(largest, std::abs(from[i]));
+  const float scale = largest > 0 ? largest / 127 : 1;
+  for (int64_t i = 0; i < size; ++i) into[i] = static_cast<int8_t>(std::lrintf(from[i] / scale));
+  return scale;
+}
+
 // Each output channel divided by the 127th part of its largest weight, to nearest.
 Weight rounded(const Tensor& weight) {
-  const Tensor exact = ops::contiguous(ops::to(weight, ScalarType::Float));
-  const int64_t out = exact.size(0), size = exact.numel() / std::max<int64_t>(1, out);
-  Tensor values = torch::stable::empty(shape_of(exact), ScalarType::Char);
+  const int64_t out = weight.size(0), size = weight.numel() / std::max<int64_t>(1, out);
+  Tensor values = torch::stable::empty(shape_of(weight), ScalarType::Char);
   Tensor scales = torch::stable::empty(Ints{out}, ScalarType::Float);
-  const float* from = exact.const_data_ptr<float>();
-  auto* into = values.mutable_data_ptr<int8_t>();
-  for (int64_t channel = 0; channel < out; ++channel, from += size, into += size) {
-    float largest = 0;
-    for (int64_t i = 0; i < size; ++i) largest = std::max(largest, std::abs(from[i]));
-    const float scale = largest > 0 ? largest / 127 : 1;
-    scales.mutable_data_ptr<float>()[channel] = scale;
-    for (int64_t i = 0; i < size; ++i) into[i] = static_cast<int8_t>(std::lrintf(from[i] / scale));
+  constexpr int64_t at_once = 64;  // channels that are held in float32
+  for (int64_t first = 0; first < out; first += at_once) {
+    const int64_t count = std::min(at_once, out - first);
+    const Tensor exact = ops::contiguous(ops::to(ops::narrow(weight, 0, first, count), ScalarType::Float));
+    const float* from = exact.const_data_ptr<float>();
+    auto* into = values.mutable_data_ptr<int8_t>() + first * size;
+    float* scale = scales.mutable_data_ptr<float>() + first;
+    torch_stable::parallel_for(0, count, 1, [=](int64_t begin, int64_t end) {
+      for (int64_t channel = begin; channel < end; ++channel) {
+        scale[channel] = round_to_int8(from + channel * size, size, into + channel * size);
+      }
+    });
   }
   return {values, scales, ops::to(ops::zeros_like(scales), ScalarType::Int), weight.scalar_type(), shape_of(weight)};
 }

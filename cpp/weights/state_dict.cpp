@@ -6,6 +6,22 @@
 #include "torch_stable/tensor.h"
 
 namespace catvton::weights {
+namespace {
+
+bool wants_winograd(Winograd may, ScalarType dtype, bool keep_bits, bool to_int8) {
+  const bool in_float = dtype == ScalarType::Float;
+  switch (may) {
+    case Winograd::no:
+      return false;
+    case Winograd::where_bits_may_be_lost:
+      return !to_int8 && (in_float || !keep_bits);
+    case Winograd::yes:  // upsampling's 9 products take less time in bfloat16 than 36 in int8, and no less in float32
+      return !to_int8 || !in_float;
+  }
+  return false;
+}
+
+}  // namespace
 
 StateDict StateDict::blank(ScalarType dtype, const Device& device) {
   StateDict state;
@@ -13,15 +29,18 @@ StateDict StateDict::blank(ScalarType dtype, const Device& device) {
   return state;
 }
 
-StateDict StateDict::packing(Tensors tensors, Packing how) {
-  if (how == Packing::int8 && !onednn::int8::works()) {
+StateDict::StateDict(std::set<std::string> names, Read read, Packing packing)
+    : unused_(std::move(names)), read_(std::move(read)), packing_(packing) {
+  if (packing == Packing::int8 && !onednn::int8::works()) {
     throw std::invalid_argument(
         "int8 weights need products of eight-bit integers that compute rightly: a CPU with VNNI (AVX512-VNNI or "
         "AVX-VNNI) and torch with oneDNN, which are not here; load the model without weights_dtype");
   }
-  StateDict state(std::move(tensors));
-  state.packing_ = how;
-  return state;
+}
+
+StateDict::StateDict(Tensors tensors) {
+  for (const auto& [name, tensor] : tensors) unused_.insert(name);
+  read_ = [tensors = std::move(tensors)](const std::string& name) { return tensors.at(name); };
 }
 
 std::string StateDict::unfit(const Tensor& tensor, const Ints& shape) const {
@@ -45,17 +64,16 @@ Tensor StateDict::take(const std::string& name, const Ints& shape) {
     const auto& [dtype, device] = *blank_;
     return taken_[name] = torch::stable::empty(shape, dtype, std::nullopt, device);
   }
-  auto found = tensors_.find(name);
-  if (found == tensors_.end()) {
+  if (unused_.erase(name) == 0) {
     problems_ += "\n  missing " + name + " " + to_text(shape);
     return {};
   }
-  used_.insert(name);
-  if (std::string problem = unfit(found->second, shape); !problem.empty()) {
+  Tensor tensor = read_(name);
+  if (std::string problem = unfit(tensor, shape); !problem.empty()) {
     problems_ += "\n  " + name + ": " + problem;
     return {};
   }
-  return taken_[name] = found->second;
+  return taken_[name] = tensor;
 }
 
 Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& pack, bool keep_bits) {
@@ -63,19 +81,18 @@ Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& p
   if (packing_ == Packing::none || !problems_.empty() || plain.device().type() != torch::headeronly::DeviceType::CPU) {
     return {plain};
   }
-  if (packing_ == Packing::int8 && !keep_bits) {
-    auto int8 = std::make_shared<const onednn::int8::Weight>(pack.int8(plain));
-    packed_as(name, {[=] { return onednn::int8::unpack(*int8); }, plain.numel() + 4 * shape.front()});
-    return {.int8 = int8};
-  }
+  const bool to_int8 = packing_ == Packing::int8 && !keep_bits;
+  const bool by_winograd = wants_winograd(pack.winograd, plain.scalar_type(), keep_bits, to_int8);
   const int64_t bytes = plain.numel() * static_cast<int64_t>(plain.element_size());
-  const bool rounds_more =
-      pack.winograd == Winograd::where_bits_may_be_lost && plain.scalar_type() != ScalarType::Float;
-  const bool winograd_may = pack.winograd != Winograd::no && !(keep_bits && rounds_more);
-  if (auto made = winograd_may ? ops::winograd::pack(plain) : std::nullopt) {
+  if (auto made = by_winograd ? ops::winograd::pack(plain) : std::nullopt) {
     auto winograd = std::make_shared<const ops::winograd::Weight>(*std::move(made));
     packed_as(name, {[=] { return ops::winograd::unpack(*winograd); }, bytes});
     return {.winograd = winograd};
+  }
+  if (to_int8) {
+    auto int8 = std::make_shared<const onednn::int8::Weight>(pack.int8(plain));
+    packed_as(name, {[=] { return onednn::int8::unpack(*int8); }, plain.numel() + 4 * shape.front()});
+    return {.int8 = int8};
   }
   if (!onednn::works(plain.scalar_type())) return {plain};
   auto packed = std::make_shared<onednn::PackedWeight>(pack.exact(plain));
@@ -86,14 +103,11 @@ Weight StateDict::take(const std::string& name, const Ints& shape, const Pack& p
 void StateDict::packed_as(const std::string& name, PackedParameter parameter) {
   packed_[name] = std::move(parameter);
   taken_.erase(name);
-  tensors_.erase(name);
 }
 
 void StateDict::check_all_used() const {
   std::string problems = problems_;
-  for (const auto& [name, tensor] : tensors_) {
-    if (!used_.contains(name)) problems += "\n  unexpected " + name + " " + to_text(shape_of(tensor));
-  }
+  for (const std::string& name : unused_) problems += "\n  unexpected " + name + " " + to_text(shape_of(read_(name)));
   if (!problems.empty()) throw std::invalid_argument("weights do not fit the model:" + problems);
 }
 

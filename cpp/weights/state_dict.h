@@ -46,12 +46,14 @@ using PackedParameters = std::map<std::string, PackedParameter>;
 
 class StateDict {
  public:
-  explicit StateDict(Tensors tensors) : tensors_(std::move(tensors)) {}
+  // The tensor of that name, from wherever it is.
+  using Read = std::function<Tensor(const std::string& name)>;
 
-  // Weights that can be packed are, as they are taken, and the state lets go of each plain one: where nobody else holds
-  // it, both are in memory for one weight at a time. For inference: packed weights cannot be trained. int8 where it
-  // does not work (torch_stable/onednn_int8.h) throws std::invalid_argument.
-  static StateDict packing(Tensors tensors, Packing how);
+  // Each weight is read when it is taken. One that can be packed is, at once: where nobody else holds it, one weight at a
+  // time is in memory plain. For inference: packed weights cannot be trained. int8 where it does not work
+  // (torch_stable/onednn_int8.h) throws std::invalid_argument.
+  StateDict(std::set<std::string> names, Read read, Packing packing = Packing::none);
+  explicit StateDict(Tensors tensors);
 
   // A state that hands out an uninitialised tensor of whatever shape is asked for: a model's names and shapes, or a
   // model on the `meta` device, without any file.
@@ -76,8 +78,9 @@ class StateDict {
   void packed_as(const std::string& name, PackedParameter parameter);
   std::string unfit(const Tensor& tensor, const Ints& shape) const;
 
-  Tensors tensors_, taken_;
-  std::set<std::string> used_;
+  std::set<std::string> unused_;
+  Read read_;
+  Tensors taken_;
   PackedParameters packed_;
   Packing packing_ = Packing::none;
   std::optional<std::pair<ScalarType, Device>> blank_;

@@ -209,6 +209,20 @@ def test_weights_are_rounded_once_and_take_a_quarter():
 
 
 @needs_vnni
+def test_upsampling_in_bfloat16_keeps_its_bits():
+    if C.ops.implementations(torch.empty(0, dtype=torch.bfloat16))["winograd_conv2d"] == "ATen":
+        pytest.skip("no kernel of the engine's own for it here")
+    model = diffusers_unet(block_out_channels=(64, 128), norm_num_groups=16).bfloat16()
+    expected = unet_weights(model)
+    found = C.UNet.int8(dict(expected), unet_config(model)).parameters
+    upsamplers = {name for name in expected if ".upsamplers." in name and name.endswith("weight")}
+    same = {name for name, weight in expected.items() if weight.ndim > 1 and torch.equal(found[name], weight)}
+    assert upsamplers and same == upsamplers | {
+        n for n in expected if n.endswith("weight") and any(k in n for k in KEPT)
+    }
+
+
+@needs_vnni
 def test_token_downsampling_and_batches_of_any_size():
     """What q takes and what k and v take are rounded apart; a row of a batch does not change the others' sizes."""
     model = diffusers_unet()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -202,6 +203,26 @@ def test_packing_empties_the_state():
     assert len(state) == count
     C.UNet(state, unet_config(model), pack=True)
     assert not state
+
+
+def test_no_two_weights_are_read_at_once():
+    """A mapping may read from a file, whose matrices in float32 would take as much memory again."""
+    model = diffusers_unet()
+    expected, arrays, most = unet_weights(model), [], 0
+
+    class Reading(dict):
+        def pop(self, name):
+            nonlocal most
+            array = super().pop(name).numpy().copy()  # alive as long as the tensor's memory is
+            if array.ndim > 1:
+                arrays.append(weakref.ref(array))
+                most = max(most, sum(alive() is not None for alive in arrays))
+            return torch.from_numpy(array)
+
+    state = Reading(expected)
+    ours = C.UNet(state, unet_config(model), pack=True)
+    assert not state and most == 1
+    assert all(torch.equal(ours.parameters[name], weight) for name, weight in expected.items())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)

@@ -1,6 +1,6 @@
 """Loads a model and prints, as JSON, seconds, and bytes of memory at their peak. Run by test_full_size.py on its own.
 
-python tests/weights/measure_load.py FOLDER DTYPE
+python tests/weights/measure_load.py FOLDER DTYPE [pack | int8]
 """
 
 import json
@@ -18,13 +18,14 @@ def peak() -> int:
 
 
 def main():
-    files, dtype = weights.find(sys.argv[1]), sys.argv[2]
+    files, dtype, how = weights.find(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    pack, int8 = "pack" in how, "int8" in how
     before, start = peak(), time.perf_counter()
-    unet = weights.load_unet(files.unet, files.attention, dtype=dtype)
-    vae = weights.load_vae(files.vae, dtype=dtype)
+    unet = weights.load_unet(files.unet, files.attention, dtype=dtype, pack=pack, int8=int8)
+    vae = weights.load_vae(files.vae, dtype=dtype, pack=pack or int8)
     seconds, grown = time.perf_counter() - start, peak() - before
     counts = [sum(tensor.numel() for tensor in model.parameters.values()) for model in (unet, vae)]
-    size = sum(tensor.nbytes for model in (unet, vae) for tensor in model.parameters.values())
+    size = unet.weight_bytes + vae.weight_bytes
     print(json.dumps({"seconds": seconds, "grown": grown, "bytes": size, "parameters": counts}))
 
 

@@ -137,10 +137,11 @@ class UNet:
         Uninitialised, in the dtype and on the device of `like`.
         """
     @staticmethod
-    def int8(state: dict[str, torch.Tensor], config: UNetConfig) -> UNet:
+    def int8(state: collections.abc.MutableMapping[str, torch.Tensor], config: UNetConfig) -> UNet:
         """
-        Packed, and matrices and convolutions are rounded to eight bits but for the first and the last and those of
-        timesteps; what they take is rounded as it comes. On a CPU with VNNI, else ValueError.
+        Packed, and matrices and convolutions are rounded to eight bits but for the first and the last, those of
+        timesteps and, in bfloat16 where the CPU has instructions for it, those that upsample; what they take is rounded
+        as it comes. On a CPU with VNNI, else ValueError.
         """
     @staticmethod
     def shapes(config: UNetConfig) -> dict[str, list[int]]:
@@ -153,10 +154,12 @@ class UNet:
         timesteps: torch.Tensor,
         tap: collections.abc.Callable[[str, torch.Tensor], None] | None = None,
     ) -> torch.Tensor: ...
-    def __init__(self, state: dict[str, torch.Tensor], config: UNetConfig, pack: bool = False) -> None:
+    def __init__(
+        self, state: collections.abc.MutableMapping[str, torch.Tensor], config: UNetConfig, pack: bool = False
+    ) -> None:
         """
         pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it
-        has such, and `state` is emptied: plain and packed weights need not both fit in memory.
+        has such, and taken out of `state`, one after the other: plain and packed weights need not both fit in memory.
         """
     def stage_down(
         self, index: int, h: torch.Tensor, activated_time: torch.Tensor
@@ -237,10 +240,12 @@ class VAE:
         """
         Name and shape of every weight that the model needs.
         """
-    def __init__(self, state: dict[str, torch.Tensor], config: VAEConfig, pack: bool = False) -> None:
+    def __init__(
+        self, state: collections.abc.MutableMapping[str, torch.Tensor], config: VAEConfig, pack: bool = False
+    ) -> None:
         """
         pack: for inference alone. On a CPU, weights are then kept in the layout that its kernels want, where it
-        has such, and `state` is emptied: plain and packed weights need not both fit in memory.
+        has such, and taken out of `state`, one after the other: plain and packed weights need not both fit in memory.
         """
     def decode(
         self,

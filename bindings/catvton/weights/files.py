@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -40,7 +40,7 @@ LEFTOVERS = (
     "numpy.dtype",
 )
 
-_MAPPED_AT_ONCE = 256 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
+_MAPPED_AT_ONCE = 64 * 2**20  # bytes read before a file is opened anew, which lets go of the pages read so far
 
 
 class WeightsError(ValueError):
@@ -71,23 +71,36 @@ class WeightsFile:
         """The tensors named, as views of a mapping of the file where its format allows."""
         raise NotImplementedError
 
-    def read_as(
-        self, keys: Iterable[str], dtype: torch.dtype, device: torch.device
-    ) -> Iterator[tuple[str, torch.Tensor]]:
-        """The tensors named, in `dtype` on `device`, one after the other.
+    def reader(
+        self, keys: Iterable[str], dtype: torch.dtype, device: torch.device, *, packs: bool = False
+    ) -> Callable[[str], torch.Tensor]:
+        """Gives each of the tensors named once, in any order, in `dtype` on `device`.
 
-        They stay views of the mapping if nothing has to change. Otherwise each is copied, and the file opened anew
-        every 256 MB: pages of a mapping count as this process' memory until it is gone.
+        They are views of the file's mapping where nothing has to change. Pages of a mapping count as this process'
+        memory until it is gone: where something has to change, or whoever reads `packs` matrices and lets go of what
+        was given, the file is opened anew every 64 MB.
         """
         keys = list(keys)
         unchanged = device.type == "cpu" and all(FLOATS.get(self.entries[k].dtype) == dtype for k in keys)
-        if unchanged:
-            yield from self.read(keys).items()
-            return
-        for part in _parts(keys, self.entries):
-            mapped = self.read(part)
-            for key in part:
-                yield key, mapped.pop(key).to(device, dtype, copy=True)
+        if unchanged and not packs:
+            return self.read(keys).__getitem__
+        return _Reader(self, keys, dtype, device)
+
+
+class _Reader:
+    def __init__(self, file: WeightsFile, keys: list[str], dtype: torch.dtype, device: torch.device):
+        self.file, self.left, self.dtype, self.device = file, set(keys), dtype, device
+        self.mapped: dict[str, torch.Tensor] = {}
+        self.bytes = 0
+
+    def __call__(self, key: str) -> torch.Tensor:
+        if self.bytes >= _MAPPED_AT_ONCE or not self.mapped:
+            self.mapped.clear()
+            self.mapped, self.bytes = self.file.read(self.left), 0
+        self.left.remove(key)
+        self.bytes += self.file.entries[key].bytes
+        tensor = self.mapped.pop(key)
+        return tensor.to(self.device, self.dtype, copy=tensor.ndim < 2)  # vectors are kept as they are
 
 
 class SafetensorsFile(WeightsFile):
@@ -224,15 +237,3 @@ def _torch_entries(state: dict[str, torch.Tensor]) -> dict[str, Entry]:
     return {
         key: Entry(tuple(tensor.shape), _WORDS.get(tensor.dtype, str(tensor.dtype))) for key, tensor in state.items()
     }
-
-
-def _parts(keys: list[str], entries: dict[str, Entry]) -> Iterator[list[str]]:
-    part, size = [], 0
-    for key in keys:
-        part.append(key)
-        size += entries[key].bytes
-        if size >= _MAPPED_AT_ONCE:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part

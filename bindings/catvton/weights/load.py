@@ -5,7 +5,7 @@ The check runs the strict load on the `meta` device, so a file that does not fit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,14 +70,15 @@ def load_unet(
         )
         raise WeightsError(f"{file.path}: this UNet has {config.in_channels} input channels: {what}.")
     made = C.UNet.int8 if int8 else partial(C.UNet, pack=pack)
+    packs = pack or int8
     if attention is None:
-        return made(dict(network.read(device)), config)
+        return made(_Unread(network.readers(device, packs)), config)
 
     trained = _Attention(open_weights(attention_file(attention)), config, dtype)
     check_kind(trained.file, base, kind)
     trained.check(network.shapes)
     network.drop(trained.keys)
-    return made(dict(network.read(device)) | dict(trained.read(device)), config)
+    return made(_Unread(network.readers(device, packs) | trained.readers(device, packs)), config)
 
 
 def load_vae(
@@ -98,7 +99,7 @@ def load_vae(
     network = _Network(file, C.names.vae_name, dtype)
     config = network.config("AutoencoderKL", C.VAEConfig, configs.vae_config)
     network.check(C.VAE, config)
-    return C.VAE(dict(network.read(device)), config, pack)
+    return C.VAE(_Unread(network.readers(device, pack)), config, pack)
 
 
 def load_scheduler(path: str | Path | None) -> C.DDIMConfig:
@@ -178,10 +179,9 @@ class _Network:
     def drop(self, names) -> None:
         self.keys = {name: key for name, key in self.keys.items() if name not in names}
 
-    def read(self, device: torch.device):
-        names = {key: name for name, key in self.keys.items()}
-        for key, tensor in self.file.read_as(names, self.dtype, device):
-            yield names[key], tensor.reshape(self.shapes[names[key]])
+    def readers(self, device: torch.device, packs: bool) -> dict[str, Callable[[], torch.Tensor]]:
+        read = self.file.reader(self.keys.values(), self.dtype, device, packs=packs)
+        return {name: lambda n=name, k=key: read(k).reshape(self.shapes[n]) for name, key in self.keys.items()}
 
 
 class _Attention:
@@ -227,10 +227,32 @@ class _Attention:
                 f"{self.file.path}: {' and '.join(aliases)} are names of {name}, and their values differ."
             )
 
-    def read(self, device: torch.device):
-        names = {aliases[0]: name for name, aliases in self.keys.items()}
-        for key, tensor in self.file.read_as(names, self.dtype, device):
-            yield names[key], tensor
+    def readers(self, device: torch.device, packs: bool) -> dict[str, Callable[[], torch.Tensor]]:
+        keys = {name: aliases[0] for name, aliases in self.keys.items()}
+        read = self.file.reader(keys.values(), self.dtype, device, packs=packs)
+        return {name: partial(read, key) for name, key in keys.items()}
+
+
+class _Unread(MutableMapping[str, torch.Tensor]):
+    """Weights by name, each read from its file when it is asked for, once."""
+
+    def __init__(self, readers: dict[str, Callable[[], torch.Tensor]]):
+        self._readers = readers
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._readers[name]()
+
+    def __setitem__(self, name: str, tensor: torch.Tensor) -> None:
+        self._readers[name] = lambda: tensor
+
+    def __delitem__(self, name: str) -> None:
+        del self._readers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._readers)
+
+    def __len__(self) -> int:
+        return len(self._readers)
 
 
 def _squeezed(name: str, entry: Entry) -> tuple[int, ...]:
