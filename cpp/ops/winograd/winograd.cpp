@@ -68,7 +68,7 @@ void in_parallel(int64_t count, int64_t scratch_bytes, const Body& body) {
 
 Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const OptionalTensor& residual,
                const Form& form) {
-  const Routines& kernel = weight.kernel->routines(form);
+  const Routines& routines = weight.kernel->routines(form);
   const int64_t out_block = weight.kernel->out_block, pair = weight.kernel->pair;
   const int64_t out = weight.shape[0], in = weight.shape[1];
   const Tensor pixels = as_pixels(x), added = residual ? as_pixels(*residual) : pixels;
@@ -91,8 +91,8 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
   // Where transformed weights would be more than all threads' transformed maps, threads share the output channels, and each
   // transforms the weights of its own, block after block.
   if (threads * tiles <= out) {
-    in_parallel(blocks, kernel.scratch_bytes(in, tiles),
-                [&](Range some, void* scratch) { kernel.run(problem, {0, tiles}, some, scratch); });
+    in_parallel(blocks, routines.scratch_bytes(in, tiles),
+                [&](Range some, void* scratch) { routines.run(problem, {0, tiles}, some, scratch); });
     return as_map(result);
   }
   const Tensor transformed = torch::stable::empty({form.points * out * in / pair}, ScalarType::Float);
@@ -100,12 +100,12 @@ Tensor compute(const Tensor& x, const Weight& weight, const Tensor& bias, const 
   problem.transformed = words;
   torch_stable::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
     const int64_t before = first * form.points * in / pair * out_block;
-    kernel.transform(problem.kept, in, words + before, {first, last});
+    routines.transform(problem.kept, in, words + before, {first, last});
   });
-  const int64_t at_once = std::min(kernel.tiles_at_once, (tiles + threads - 1) / threads);
-  in_parallel((tiles + at_once - 1) / at_once, kernel.scratch_bytes(in, at_once), [&](Range some, void* scratch) {
+  const int64_t at_once = std::min(routines.tiles_at_once, (tiles + threads - 1) / threads);
+  in_parallel((tiles + at_once - 1) / at_once, routines.scratch_bytes(in, at_once), [&](Range some, void* scratch) {
     for (int64_t i = some.first; i < some.last; ++i) {
-      kernel.run(problem, {i * at_once, std::min(tiles, (i + 1) * at_once)}, {0, blocks}, scratch);
+      routines.run(problem, {i * at_once, std::min(tiles, (i + 1) * at_once)}, {0, blocks}, scratch);
     }
   });
   return as_map(result);
