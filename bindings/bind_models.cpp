@@ -204,9 +204,8 @@ void bind_models(py::module_& m) {
       },
       py::arg("state"), py::arg("config"),
       "Packed, and matrices and convolutions are rounded to eight bits but for the first and the last, those of\n"
-      "timesteps and, in bfloat16 where the CPU has instructions for it, those that upsample; what they take is "
-      "rounded\n"
-      "as it comes. On a CPU with VNNI, else ValueError.");
+      "timesteps and, in bfloat16 where the engine has a kernel of its own, those that upsample. What they take is\n"
+      "rounded as it comes. On a CPU with VNNI, else ValueError.");
   unet.def_property_readonly("in_eight_bits",
                              [](const Loaded<models::UNet>& self) { return self.packing == weights::Packing::int8; });
   bind_unet_stages(unet);

@@ -140,8 +140,8 @@ class UNet:
     def int8(state: collections.abc.MutableMapping[str, torch.Tensor], config: UNetConfig) -> UNet:
         """
         Packed, and matrices and convolutions are rounded to eight bits but for the first and the last, those of
-        timesteps and, in bfloat16 where the CPU has instructions for it, those that upsample; what they take is rounded
-        as it comes. On a CPU with VNNI, else ValueError.
+        timesteps and, in bfloat16 where the engine has a kernel of its own, those that upsample. What they take is
+        rounded as it comes. On a CPU with VNNI, else ValueError.
         """
     @staticmethod
     def shapes(config: UNetConfig) -> dict[str, list[int]]:
