@@ -1,4 +1,4 @@
-// One bind_<folder> for each folder of cpp/, and one for the products of torch_stable/onednn_int8.h, listed by module.cpp.
+// One bind_<folder> for each folder of cpp/, and one for numbers in eight bits, listed by module.cpp.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -8,6 +8,7 @@ namespace catvton::bindings {
 void bind_errors(pybind11::module_& m);
 void bind_torch_stable(pybind11::module_& m);
 void bind_int8(pybind11::module_& m);
+void bind_nn(pybind11::module_& m);
 void bind_weights(pybind11::module_& m);
 void bind_models(pybind11::module_& m);
 void bind_sampling(pybind11::module_& m);

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_C, m) {
   catvton::bindings::bind_errors(m);
   catvton::bindings::bind_torch_stable(m);
   catvton::bindings::bind_int8(m);
+  catvton::bindings::bind_nn(m);
   catvton::bindings::bind_weights(m);
   catvton::bindings::bind_models(m);
   catvton::bindings::bind_sampling(m);

@@ -1,7 +1,7 @@
 """How a try-on is sampled: exactly as the published weights were evaluated, or faster and near it.
 
 Every approximation is off unless asked for. A preset is a fixed combination; what is given beside it wins.
-docs/performance.md has what each costs and saves, measured.
+docs/approximations.md has what each costs and saves, measured.
 """
 
 from __future__ import annotations

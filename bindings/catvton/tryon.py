@@ -192,7 +192,7 @@ class TryOn:
         array); one picture serves all of the others. With a list comes a list of results, in order. Masked models need
         a mask, mask-free models look at none.
         preset: "exact" is what the weights were evaluated with: 50 steps, guidance 2.5, eta 1. "fast" and "turbo" take
-        less time and are not the same picture (`catvton.presets`, docs/performance.md).
+        less time and are not the same picture (`catvton.presets`, docs/approximations.md).
         steps, guidance, eta, solver, guidance_interval, cache_interval, token_downsampling, int8_scores:
         `presets.Sampling` explains them; None is the preset's.
         seed: of the first pair; the i-th has seed + i, whatever the batch size. None: a random one, which the result

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import layers
 import machine
 import networks
 import operators
@@ -43,7 +44,9 @@ def main() -> None:
     about = machine.machine(device)
     peaks = machine.peaks(rounds, device, side=512 if args.quick else 4096)
     text = [f"{name}: {value}" for name, value in about.items()]
+    copied = machine.copy_rate(rounds, device, 2**24 if args.quick else 2**28)
     text += [f"matrix product, {name}: {found:.3f} TFLOP/s" for name, found in peaks.items()]
+    text += [f"copying memory: {copied / 1e9:.1f} GB/s read and written"]
     if about["load before"] > 0.2 * about["cores"]:
         text.append("THE MACHINE IS BUSY: these numbers say little")
     print(*text, HEADER, sep="\n", flush=True)
@@ -51,11 +54,17 @@ def main() -> None:
     rows: list[Row] = []
     for row in _all_rows(rounds, args, device, dtype):
         rows.append(row)
-        print(_line(row, peaks.get(args.dtype)), flush=True)
+        print(_line(row, peaks.get(row.unit or args.dtype)), flush=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    table = [*text, HEADER, *(_line(row, peaks.get(args.dtype)) for row in rows)]
+    table = [*text, HEADER, *(_line(row, peaks.get(row.unit or args.dtype)) for row in rows)]
     args.out.with_suffix(".txt").write_text("\n".join(table) + "\n")
-    numbers = {"machine": about, "dtype": args.dtype, "peaks": peaks, "rows": [dataclasses.asdict(row) for row in rows]}
+    numbers = {
+        "machine": about,
+        "dtype": args.dtype,
+        "peaks": peaks,
+        "copied": copied,
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
     args.out.write_text(json.dumps(numbers, indent=1) + "\n")
     print(f"{args.out.with_suffix('.txt')}, {args.out}")
 
@@ -64,6 +73,7 @@ def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dt
     yield from pictures.rows(rounds, args.quick)
     if device.type == "cpu" and dtype in (torch.float32, torch.bfloat16):
         yield from operators.rows(rounds, args.quick, dtype)
+        yield from layers.rows(rounds, "quick" if args.quick else "full" if args.full else "small", dtype)
     yield from networks.rows(rounds, "quick" if args.quick else "small", device, dtype, args.compile)
     if args.full:
         slow = dataclasses.replace(rounds, count=3)  # a step takes a minute on few cores
@@ -71,16 +81,19 @@ def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dt
         yield from networks.rows(slow, "full", device, dtype, args.compile)
 
 
-HEADER = f"\n{'':<50} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'of peak':<7}  peer"
+HEADER = (
+    f"\n{'':<50} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'GFLOP/s':>7}  {'of peak':<7}  peer"
+)
 
 
 def _line(row: Row, peak: float | None) -> str:
-    """One line of the table; `peak`: TFLOP/s of a matrix product in the models' dtype."""
+    """One line of the table; `peak`: TFLOP/s of a matrix product of what the row multiplies."""
     spread = f"{row.spread[0]:.2f} - {row.spread[1]:.2f}"
+    rate = f"{row.work / row.ours / 1e9:.0f}" if row.work else ""
     share = f"{row.work / row.ours / 1e12 / peak:.0%}" if row.work and peak else ""
     return (
         f"{row.what:<50} {_duration(row.ours):>10} {_duration(row.theirs):>10}  {row.ratio:>5.2f}x  {spread:<13}  "
-        f"{share:<7}  {row.peer}"
+        f"{rate:>7}  {share:<7}  {row.peer}"
     )
 
 

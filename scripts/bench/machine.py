@@ -13,6 +13,8 @@ import torch
 from networks import support
 from rounds import Rounds
 
+from catvton._native import C
+
 
 def machine(device: torch.device) -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -31,14 +33,24 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def peaks(rounds: Rounds, device: torch.device, side: int) -> dict[str, float]:
-    """TFLOP/s of square matrix products: a practical ceiling for anything made of them. No bfloat16 where a CPU has
-    no instructions for it: minutes for a number that nothing here is measured by."""
+    """Tera-operations a second of square matrix products: a practical ceiling for anything made of them. No bfloat16 or
+    int8 where a CPU has no instructions for it: minutes for a number that nothing here is measured by."""
     found = {}
     slow = device.type == "cpu" and not support.HAS_BFLOAT16
     for dtype in (torch.float32,) if slow else (torch.float32, torch.bfloat16):
         a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         found[str(dtype).removeprefix("torch.")] = 2 * side**3 / rounds.best(lambda a=a, b=b: a @ b) / 1e12
+    if device.type == "cpu" and C.int8.works():
+        a, b = (torch.randint(-127, 128, (side, side), dtype=torch.int8) for _ in range(2))
+        found["int8"] = 2 * side**3 / rounds.best(lambda: torch._int_mm(a, b)) / 1e12
     return found
+
+
+def copy_rate(rounds: Rounds, device: torch.device, bytes_copied: int) -> float:
+    """Bytes read and written a second, of memory too large for caches."""
+    source = torch.zeros(bytes_copied, dtype=torch.uint8, device=device)
+    copy = torch.empty_like(source)
+    return 2 * bytes_copied / rounds.best(lambda: copy.copy_(source))
 
 
 def _processor() -> str:

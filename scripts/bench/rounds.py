@@ -19,7 +19,8 @@ class Row:
     theirs: float
     ratio: float  # theirs / ours, median of the rounds' own ratios: above 1 we are faster
     spread: tuple[float, float]  # the smallest and the largest of these ratios
-    work: float = 0.0  # floating point operations of one call, where they are counted
+    work: float = 0.0  # operations of one call, where they are counted
+    unit: str = ""  # what multiplies: a name in machine.peaks, "" for the run's dtype
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,13 @@ class Rounds:
     seconds: float  # each way runs at least so long in each round
 
     def compare(
-        self, what: str, peer: str, ours: Callable[[], Any], theirs: Callable[[], Any], work: float = 0.0
+        self,
+        what: str,
+        peer: str,
+        ours: Callable[[], Any],
+        theirs: Callable[[], Any],
+        work: float = 0.0,
+        unit: str = "",
     ) -> Row:
         """Times both in turns, the first of each round alternating; one call of each goes before, unmeasured."""
         ours(), theirs()
@@ -49,6 +56,7 @@ class Rounds:
             statistics.median(ratios),
             (min(ratios), max(ratios)),
             work,
+            unit,
         )
 
     def best(self, call: Callable[[], Any]) -> float:

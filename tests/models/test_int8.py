@@ -138,7 +138,7 @@ def test_linear(dtype, rows, size, residual, biased, strided, seed):
     if strided:  # as rows of something larger
         x, r = (torch.cat([t, t], 1)[:, :rows] for t in (x, r))
     with torch.inference_mode():
-        found = C.int8.linear(x, w, b if biased else None, r if residual else None)
+        found = C.nn.Linear(w, b if biased else None, C.nn.Packing.int8)(x, r if residual else None)
     expected = F.linear(rounded_input(x), rounded_weight(w.float()), b.float() if biased else None)
     assert_equal_but_for_rounding(found, expected + r.float() if residual else expected, dtype)
 
@@ -161,7 +161,7 @@ def test_conv2d(dtype, channels, size, kernel, channels_last, seed):
     )
     x = x.to(memory_format=torch.channels_last) if channels_last else x
     with torch.inference_mode():
-        found = C.int8.conv2d(x, w, b, stride, padding)
+        found = C.nn.Conv2d(w, b, stride, padding, C.nn.Packing.int8)(x)
     expected = F.conv2d(rounded_input(x), rounded_weight(w.float()), b.float(), stride, padding)
     assert_equal_but_for_rounding(found, expected, dtype)
 

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("diffusers")
 
+from catvton._native import C
 from support import HAS_BFLOAT16
 
 BENCH = Path(__file__).parents[2] / "scripts" / "bench"
@@ -24,9 +25,15 @@ def test_quick(tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "bench.json").read_text())
     assert found["machine"]["threads"] == 1
-    assert set(found["peaks"]) == {"float32", "bfloat16"} - (set() if HAS_BFLOAT16 else {"bfloat16"})
+    has_int8 = C.int8.works()
+    there = {"float32": True, "bfloat16": HAS_BFLOAT16, "int8": has_int8}
+    assert set(found["peaks"]) == {name for name, is_there in there.items() if is_there}
+    assert found["copied"] > 0
     peers = [row["peer"] for row in found["rows"]]
     assert peers.count("diffusers") == 2 and peers.count("Pillow") == 3 and "reading the file" in peers
+    assert peers.count("ours, float32") == (4 if has_int8 else 0)
+    names = " ".join(row["what"] for row in found["rows"])
+    assert all(layer in names for layer in ("attention:", "3x3 convolution:", "upsampling", "linear:"))
     for row in found["rows"]:
         assert all(math.isfinite(row[name]) and row[name] > 0 for name in ("ours", "theirs", "ratio"))
         assert row["spread"][0] <= row["ratio"] <= row["spread"][1]

@@ -9,7 +9,7 @@ import typing
 
 import torch
 
-from . import image, int8, names, ops
+from . import image, int8, names, nn, ops
 
 __all__: list[str] = [
     "VAE",
@@ -32,6 +32,7 @@ __all__: list[str] = [
     "is_masked",
     "multistep_steps",
     "names",
+    "nn",
     "ops",
     "tryon",
 ]
