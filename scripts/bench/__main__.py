@@ -82,7 +82,7 @@ def _all_rows(rounds: Rounds, args: argparse.Namespace, device: torch.device, dt
 
 
 HEADER = (
-    f"\n{'':<50} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'GFLOP/s':>7}  {'of peak':<7}  peer"
+    f"\n{'':<54} {'ours':>10} {'theirs':>10}  {'ratio':>6}  {'of the rounds':<13}  {'GFLOP/s':>7}  {'of peak':<7}  peer"
 )
 
 
@@ -92,7 +92,7 @@ def _line(row: Row, peak: float | None) -> str:
     rate = f"{row.work / row.ours / 1e9:.0f}" if row.work else ""
     share = f"{row.work / row.ours / 1e12 / peak:.0%}" if row.work and peak else ""
     return (
-        f"{row.what:<50} {_duration(row.ours):>10} {_duration(row.theirs):>10}  {row.ratio:>5.2f}x  {spread:<13}  "
+        f"{row.what:<54} {_duration(row.ours):>10} {_duration(row.theirs):>10}  {row.ratio:>5.2f}x  {spread:<13}  "
         f"{rate:>7}  {share:<7}  {row.peer}"
     )
 
