@@ -104,13 +104,13 @@ def onnxruntime(unet, sample, timesteps, args) -> Callable[[], np.ndarray]:
     if args.dtype != "float32":
         raise RuntimeError("its CPU kernels know no bfloat16")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "unet.onnx"
+        file = str(Path(folder) / "unet.onnx")  # of a Path, weights of more than 2 GB are not written beside it
         torch.onnx.export(
             Step(unet), (sample, timesteps), file, input_names=["sample", "timesteps"], dynamo=False, opset_version=17
         )
         options = ort.SessionOptions()
         options.intra_op_num_threads = args.threads
-        session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     inputs = {"sample": sample.numpy(), "timesteps": timesteps.numpy()}
     return lambda: session.run(None, inputs)[0]
 
