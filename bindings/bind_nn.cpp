@@ -16,9 +16,7 @@ template <class Layer, class... Sizes>
 Layer made(const std::string& at, const Tensor& weight, const OptionalTensor& bias, Packing packing, Sizes... sizes) {
   weights::Tensors tensors{{at + "weight", weight}};
   if (bias) tensors[at + "bias"] = *bias;
-  std::set<std::string> names;
-  for (const auto& [name, tensor] : tensors) names.insert(name);
-  weights::StateDict state(names, [&](const std::string& name) { return tensors.at(name); }, packing);
+  weights::StateDict state(std::move(tensors), packing);
   Layer layer(weights::Scope(state, "layer"), sizes...);
   state.check_all_used();
   return layer;

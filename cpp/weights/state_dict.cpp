@@ -38,7 +38,7 @@ StateDict::StateDict(std::set<std::string> names, Read read, Packing packing)
   }
 }
 
-StateDict::StateDict(Tensors tensors) {
+StateDict::StateDict(Tensors tensors, Packing packing) : StateDict({}, {}, packing) {
   for (const auto& [name, tensor] : tensors) unused_.insert(name);
   read_ = [tensors = std::move(tensors)](const std::string& name) { return tensors.at(name); };
 }

@@ -53,7 +53,7 @@ class StateDict {
   // time is in memory plain. For inference: packed weights cannot be trained. int8 where it does not work
   // (torch_stable/onednn_int8.h) throws std::invalid_argument.
   StateDict(std::set<std::string> names, Read read, Packing packing = Packing::none);
-  explicit StateDict(Tensors tensors);
+  explicit StateDict(Tensors tensors, Packing packing = Packing::none);
 
   // A state that hands out an uninitialised tensor of whatever shape is asked for: a model's names and shapes, or a
   // model on the `meta` device, without any file.

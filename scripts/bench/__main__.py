@@ -52,11 +52,12 @@ def main() -> None:
     print(*text, HEADER, sep="\n", flush=True)
 
     rows: list[Row] = []
+    table = [*text, HEADER]
     for row in _all_rows(rounds, args, device, dtype):
         rows.append(row)
-        print(_line(row, peaks.get(row.unit or args.dtype)), flush=True)
+        table.append(_line(row, peaks.get(row.unit or args.dtype)))
+        print(table[-1], flush=True)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    table = [*text, HEADER, *(_line(row, peaks.get(row.unit or args.dtype)) for row in rows)]
     args.out.with_suffix(".txt").write_text("\n".join(table) + "\n")
     numbers = {
         "machine": about,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
-from networks import support
+from networks import check_same_work
 from rounds import Rounds, Row
 
 from catvton._native import C
@@ -121,10 +121,8 @@ def _compare(
     peer: str = "torch",
     unit: str = "",
 ) -> Row:
-    found, wanted = ours(), theirs()
-    gate = INT8_GATE if unit else GATES[found.dtype]
-    if (off := support.error(found, wanted)) > gate:
-        raise RuntimeError(f"{what}: {off:.1e} of the largest value from {peer}'s, expected at most {gate:.0e}")
+    found = ours()
+    check_same_work(what, found, theirs(), INT8_GATE if unit else GATES[found.dtype])
     return rounds.compare(what, peer, ours, theirs, work, unit)
 
 

@@ -51,6 +51,8 @@ SIZES = {
     "full": (SD15_UNET, SD15_VAE, (1024, 768)),
 }
 
+GATES = {torch.float32: 1e-4, torch.float16: 1e-1, torch.bfloat16: 1e-1}  # of half types, both results are rounded
+
 
 def rows(rounds: Rounds, size: str, device: torch.device, dtype: torch.dtype, compiled: bool = False) -> Iterator[Row]:
     """compiled: the UNet also against diffusers through torch.compile."""
@@ -65,7 +67,7 @@ def _unet(rounds, config, picture, device, dtype, size, compiled) -> Iterator[Ro
     ours = support.native_unet(theirs, pack=True)
     sample = torch.randn(1, 9, 2 * picture[0] // 8, picture[1] // 8, device=device).to(dtype)  # person above garment
     step = torch.tensor([501], device=device)
-    _close(ours(sample, step), support.run_unet(theirs, sample, step))
+    check_same_work("UNet", ours(sample, step), support.run_unet(theirs, sample, step), GATES[dtype])
     with torch.device("meta"):
         blank = support.diffusers_unet(**config)
         work = operations(lambda: support.run_unet(blank, torch.empty(sample.shape), torch.empty(1)))
@@ -95,7 +97,7 @@ def _vae(rounds, config, picture, device, dtype, size) -> Iterator[Row]:
     theirs = support.diffusers_vae(**config).to(device, dtype)
     ours = support.native_vae(theirs, pack=True)
     latents = torch.randn(1, 4, picture[0] // 8, picture[1] // 8, device=device).to(dtype)
-    _close(ours.decode(latents), theirs.decode(latents).sample)
+    check_same_work("VAE", ours.decode(latents), theirs.decode(latents).sample, GATES[dtype])
     with torch.device("meta"):
         blank = support.diffusers_vae(**config)
         work = operations(lambda: blank.decode(torch.empty(latents.shape)))
@@ -123,11 +125,10 @@ def _loading(rounds: Rounds, tensors: dict[str, torch.Tensor], size: str) -> Row
         return rounds.compare(f"loading the UNet, {size} ({megabytes} MB)", "reading the file", load, path.read_bytes)
 
 
-def _close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """What is timed must be the same work."""
-    gate = 1e-4 if ours.dtype == torch.float32 else 1e-1  # half types: both are rounded
+def check_same_work(what: str, ours: torch.Tensor, theirs: torch.Tensor, gate: float) -> None:
+    """gate: the most that they may differ by, of the largest value."""
     if (found := support.error(ours, theirs)) > gate:
-        raise RuntimeError(f"the engine and diffusers differ by {found:.1e} of the largest value, expected {gate:.0e}")
+        raise RuntimeError(f"{what}: they differ by {found:.1e} of the largest value, expected at most {gate:.0e}")
 
 
 def _millions(model: torch.nn.Module) -> int:

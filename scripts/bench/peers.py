@@ -21,13 +21,13 @@ from typing import Any
 import machine
 import numpy as np
 import torch
+from networks import GATES
 from peer import PEERS, arguments
 
 from catvton.atomic import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-GATE = {"float32": 1e-4, "bfloat16": 1e-1}  # of the largest value
-INT8_GATE = 2e-1  # in eight bits
+INT8_GATE = 2e-1  # of the largest value, in eight bits; networks.GATES for others
 
 
 class Process:
@@ -65,7 +65,7 @@ def main() -> None:
     options = ["--size", args.size, "--dtype", args.dtype, "--batch", str(args.batch), "--threads", str(args.threads)]
     about = machine.machine(torch.device("cpu")) | {"threads": args.threads}
     with tempfile.TemporaryDirectory() as folder:
-        running = started(["ours", *args.peers], Path(folder), options, GATE[args.dtype])
+        running = started(["ours", *args.peers], Path(folder), options, GATES[getattr(torch, args.dtype)])
     for number in range(args.rounds):
         for process in running if number % 2 else reversed(running):
             process.run()
